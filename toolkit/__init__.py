@@ -1,0 +1,3 @@
+"""Move billing between BluBilling and QuickBooks Desktop."""
+
+__version__ = "0.1.0"
