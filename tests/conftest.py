@@ -1,0 +1,123 @@
+"""What every test lives under: no network unless marked, no settings of the machine, no skips in CI."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The same examples on every run and machine, and no database of examples left in the tree.
+hypothesis.settings.register_profile("toolkit", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("toolkit")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder `shared` beside the repository (schemas, corpus), or skip where there is none."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder ../shared beside the repository, which is not here")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the user's own TOOLKIT_* variables: no test may reach a real workspace."""
+    for name in [name for name in os.environ if name.startswith("TOOLKIT_")]:
+        monkeypatch.delenv(name)
+
+
+# --- sockets ------------------------------------------------------------------------------------------------
+
+
+def _is_local(address: Any) -> bool:
+    if not isinstance(address, tuple):  # a path: a Unix socket
+        return True
+    host = str(address[0])
+    if host in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _guarded(original: Callable[..., Any], allowed: Callable[[Any], bool], advice: str) -> Callable[..., Any]:
+    def call(self: socket.socket, address: Any) -> Any:
+        if not allowed(address):
+            # Not an Exception: code that catches OSError, or anything, must not hide it.
+            pytest.fail(f"a socket was opened to {address!r}: {advice}")
+        return original(self, address)
+
+    return call
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Refuse sockets from a test's first fixture to its last; one marked `network` may reach this machine."""
+    if item.get_closest_marker("network"):
+        allowed, advice = _is_local, "a test may reach this machine only"
+    else:
+        allowed, advice = (lambda address: False), "mark the test with @pytest.mark.network"
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not allowed((host or "",)):
+            pytest.fail(f"the host {host!r} was looked up: {advice}")
+        return look_up(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        for name in ("bind", "connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name), allowed, advice))
+        return (yield)
+
+
+# --- skips --------------------------------------------------------------------------------------------------
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+class _Skips:
+    """Collects skipped tests; with CI set, one is enough to fail the run."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        self.found.append(f"{report.nodeid}: {reason}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.found and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.found:
+            terminalreporter.section("skipped, which CI does not allow", red=True, bold=True)
+            for line in self.found:
+                terminalreporter.line(line)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count skips as failures where CI is set."""
+    if _in_ci():
+        config.pluginmanager.register(_Skips(), "skips-fail-in-ci")
