@@ -1,0 +1,118 @@
+"""The shape of a table declaration: columns, their Arrow types, and where each value comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TEXT = pa.string()
+INTEGER = pa.int64()
+BOOLEAN = pa.bool_()
+DATE = pa.date32()
+TIMESTAMP = pa.timestamp("ms")  # wall clock, without a zone: QuickBooks' offset is wrong in summer
+MONEY = pa.decimal128(15, 2)  # amounts, in the document's currency
+RATE = pa.decimal128(20, 5)  # QuickBooks' rates, prices, percents and quantities
+QUANTITY = pa.decimal128(20, 6)  # BluBilling's rates and quantities: it has one decimal more
+EXCHANGE_RATE = pa.decimal128(28, 12)
+TEXT_LIST = pa.list_(pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a declared table.
+
+    Parameters
+    ----------
+    name : str
+        snake_case name.
+    type : pyarrow.DataType
+        Type in memory and on disk.
+    source : str
+        For ``quickbooks.*``: path below the Ret element; alternatives are joined with ``|`` and the first
+        one present counts. For ``billing.*``: the names a header may carry beside the column's own,
+        joined with ``|``. Empty where the toolkit itself makes the value.
+    required : bool
+        A row without it is a finding (``billing.*``) or a defect (all others).
+    help : str
+        One sentence for the docs.
+    """
+
+    name: str
+    type: pa.DataType
+    source: str = ""
+    required: bool = False
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One declared table.
+
+    Parameters
+    ----------
+    name : str
+        ``<area>.<table>``; the parquet file is ``<area>/<table>.parquet``.
+    doc : str
+        What one row is.
+    columns : tuple of Column
+        In the order of the file.
+    key : tuple of str
+        Columns that tell two rows apart; empty for a table without one.
+    rets : tuple of str
+        Ret elements that make a row of it (``quickbooks.*``). A line table names its line elements.
+    parent : str
+        The table whose rows own these rows: landing a parent replaces all its child rows.
+    parent_key : str
+        The column here that holds the parent's key.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    rets: tuple[str, ...] = ()
+    parent: str = ""
+    parent_key: str = ""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema."""
+        return pa.schema([(column.name, column.type) for column in self.columns])
+
+    @property
+    def names(self) -> list[str]:
+        """The column names, in order."""
+        return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name; ``KeyError`` names the table where there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.name} has no column {name}")
+
+
+def reference(name: str, element: str) -> tuple[Column, Column]:
+    """Return the two columns a qbXML reference makes: ``<name>_list_id`` and ``<name>_full_name``.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of both columns.
+    element : str
+        The Ref element; alternatives joined with ``|``.
+    """
+    paths = element.split("|")
+    return (
+        Column(f"{name}_list_id", TEXT, "|".join(f"{path}/ListID" for path in paths)),
+        Column(f"{name}_full_name", TEXT, "|".join(f"{path}/FullName" for path in paths)),
+    )
+
+
+def address(name: str, element: str) -> tuple[Column, ...]:
+    """Return the columns of a qbXML address, prefixed with ``name``."""
+    parts = {"addr1": "Addr1", "addr2": "Addr2", "addr3": "Addr3", "addr4": "Addr4", "addr5": "Addr5"}
+    parts |= {"city": "City", "state": "State", "postal_code": "PostalCode", "country": "Country"}
+    parts |= {"note": "Note"}
+    return tuple(Column(f"{name}_{column}", TEXT, f"{element}/{tag}") for column, tag in parts.items())

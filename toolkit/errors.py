@@ -1,0 +1,194 @@
+"""Every exception the toolkit raises, in one tree.
+
+::
+
+    ToolkitError
+    ├── UsageError              an option, a date or a name that makes no sense
+    │   └── SettingError        a setting that does not exist or does not fit
+    ├── WorkspaceError          the folder: absent, foreign, of another version
+    │   ├── WorkspaceLocked     another process writes to it
+    │   └── DamagedTable        a parquet table that cannot be read
+    ├── InputFileError          a file from outside that cannot be read at all
+    ├── ConformError            a frame that does not fit its declared table
+    ├── QbxmlError
+    │   ├── QbxmlParseError     a document that is no qbXML answer
+    │   └── QbxmlBuildError     a value that does not fit its element
+    ├── LedgerError
+    │   └── IllegalTransition   a job or operation asked to skip a state
+    └── ProtocolError           the Web Connector or QuickBooks broke the protocol
+
+Bad *data* is never an exception: it is a row of findings. An exception means that the program, the
+file or the protocol is wrong. Each carries fields and makes its message from them: what, where, found,
+expected, what to do.
+"""
+
+from __future__ import annotations
+
+
+class ToolkitError(Exception):
+    """Base of every error the toolkit raises on purpose."""
+
+
+class UsageError(ToolkitError):
+    """An option, a date or a name that makes no sense."""
+
+
+class SettingError(UsageError):
+    """A setting that does not exist, or a value that does not fit it.
+
+    Parameters
+    ----------
+    key : str
+        Name of the setting.
+    problem : str
+        What is wrong, as a clause.
+    hint : str, optional
+        What to do.
+    """
+
+    def __init__(self, key: str, problem: str, hint: str = "") -> None:
+        self.key, self.problem, self.hint = key, problem, hint
+        super().__init__(f"setting {key}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class WorkspaceError(ToolkitError):
+    """A workspace folder that is absent, foreign or of another version."""
+
+
+class WorkspaceLocked(WorkspaceError):
+    """Another process writes to the workspace.
+
+    Parameters
+    ----------
+    path : str
+        The workspace.
+    holder : str
+        Who holds the lock, for people: a process id where it is known.
+    """
+
+    def __init__(self, path: str, holder: str) -> None:
+        self.path, self.holder = path, holder
+        super().__init__(f"{path} is in use by {holder}: wait for it to finish, or stop it")
+
+
+class DamagedTable(WorkspaceError):
+    """A parquet table that cannot be read.
+
+    Parameters
+    ----------
+    table : str
+        Declared name, for example ``quickbooks.items``.
+    path : str
+        The file.
+    reason : str
+        What the parquet reader said.
+    remedy : str
+        The command that makes the table again.
+    """
+
+    def __init__(self, table: str, path: str, reason: str, remedy: str) -> None:
+        self.table, self.path, self.reason, self.remedy = table, path, reason, remedy
+        super().__init__(f"table {table} is damaged ({path}: {reason}); make it again with: {remedy}")
+
+
+class InputFileError(ToolkitError):
+    """A file from outside that cannot be read at all.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    problem : str
+        What is wrong, as a clause.
+    hint : str, optional
+        What to do.
+    """
+
+    def __init__(self, path: str, problem: str, hint: str = "") -> None:
+        self.path, self.problem, self.hint = path, problem, hint
+        super().__init__(f"{path}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class ConformError(ToolkitError):
+    """A frame that does not fit its declared table.
+
+    Parameters
+    ----------
+    table : str
+        Declared name.
+    column : str
+        The column that does not fit, or ``""`` for the frame as a whole.
+    problem : str
+        What is wrong.
+    """
+
+    def __init__(self, table: str, column: str, problem: str) -> None:
+        self.table, self.column, self.problem = table, column, problem
+        where = f"{table}.{column}" if column else table
+        super().__init__(f"{where}: {problem}")
+
+
+class QbxmlError(ToolkitError):
+    """Base of what can go wrong with a qbXML document."""
+
+
+class QbxmlParseError(QbxmlError):
+    """A document that is no qbXML answer.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong with it.
+    line : int, optional
+        Line in the document, from 1.
+    """
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        self.reason, self.line = reason, line
+        super().__init__(f"not a qbXML answer: {reason}" + (f" (line {line})" if line else ""))
+
+
+class QbxmlBuildError(QbxmlError):
+    """A value that does not fit its element, so that no request is written.
+
+    Parameters
+    ----------
+    request : str
+        For example ``InvoiceAdd``.
+    field : str
+        Path below the request, for example ``InvoiceLineAdd[2]/Amount``.
+    value : str
+        The value as given.
+    limit : str
+        What the element takes.
+    """
+
+    def __init__(self, request: str, field: str, value: str, limit: str) -> None:
+        self.request, self.field, self.value, self.limit = request, field, value, limit
+        super().__init__(f"{request}: {field} = {value!r}: {limit}")
+
+
+class LedgerError(ToolkitError):
+    """The ledger cannot be opened or used as asked."""
+
+
+class IllegalTransition(LedgerError):
+    """A job or operation was asked to skip a state.
+
+    Parameters
+    ----------
+    what : str
+        For example ``job 3``.
+    now, wanted : str
+        Its state, and the state asked for.
+    why : str, optional
+        The reason, for people.
+    """
+
+    def __init__(self, what: str, now: str, wanted: str, why: str = "") -> None:
+        self.what, self.now, self.wanted = what, now, wanted
+        super().__init__(f"{what} is {now} and cannot become {wanted}" + (f": {why}" if why else ""))
+
+
+class ProtocolError(ToolkitError):
+    """The Web Connector or QuickBooks broke the protocol."""

@@ -1,0 +1,416 @@
+"""The tables the toolkit makes itself: findings, decisions, matches, plans, tie-outs and views of the ledger."""
+
+from __future__ import annotations
+
+from toolkit.columns import (
+    BOOLEAN,
+    DATE,
+    INTEGER,
+    MONEY,
+    RATE,
+    TEXT,
+    TEXT_LIST,
+    TIMESTAMP,
+    Column,
+    Table,
+)
+
+FINDINGS = Table(
+    "findings",
+    "One thing that is wrong or doubtful.",
+    (
+        Column(
+            "finding_id",
+            TEXT,
+            required=True,
+            help="Hash of table, key, column, value and rule: a waiver sticks to it.",
+        ),
+        Column("severity", TEXT, required=True, help="error, warning or info."),
+        Column("table", TEXT, help="Declared table, for example billing.invoices."),
+        Column("key", TEXT, help="Key of the row; parts joined with ' / '."),
+        Column("column", TEXT),
+        Column("value", TEXT, help="The value as it stands."),
+        Column("rule", TEXT, required=True, help="Name of the rule."),
+        Column("message", TEXT, required=True, help="What is wrong and what to do, for people."),
+        Column("suggestion", TEXT),
+        Column("source", TEXT, help="customers.xlsx!Sheet1!R17."),
+    ),
+    key=("finding_id",),
+)
+
+_DECIDED = (
+    Column("decision", TEXT, help="The chosen full name, (new) or (none)."),
+    Column("note", TEXT, help="Why."),
+    Column("decided_by", TEXT),
+    Column("decided_at", TIMESTAMP),
+)
+
+
+def _choice(prefix: str) -> tuple[Column, Column]:
+    return (
+        Column(f"{prefix}_list_id", TEXT, help="ListID decided on: it holds when the name changes."),
+        Column(f"{prefix}_full_name", TEXT, help="Full name at the time of the decision."),
+    )
+
+
+_CHARGE_KEY = (Column("contract_code", TEXT, required=True), Column("price_code", TEXT))
+
+DECISION_TABLES = (
+    Table(
+        "mapping.charge_items",
+        "The decision that stands on one charge.",
+        (*_CHARGE_KEY, *_choice("item"), *_DECIDED),
+        key=("contract_code", "price_code"),
+    ),
+    Table(
+        "mapping.customers",
+        "The decision that stands on one BluBilling customer.",
+        (
+            Column("account_number", TEXT, required=True),
+            *_choice("customer"),
+            Column("new_name", TEXT, help="Name of the QuickBooks customer to create, where it is (new)."),
+            *_DECIDED,
+        ),
+        key=("account_number",),
+    ),
+    Table(
+        "mapping.taxes",
+        "The decision that stands on one tax.",
+        (Column("tax_name", TEXT, required=True), *_choice("item"), *_DECIDED),
+        key=("tax_name",),
+    ),
+    Table(
+        "mapping.payment_methods",
+        "The decision that stands on one payment method.",
+        (Column("method", TEXT, required=True), *_choice("payment_method"), *_DECIDED),
+        key=("method",),
+    ),
+    Table(
+        "mapping.terms",
+        "The decision that stands on one kind of terms.",
+        (Column("terms_name", TEXT, required=True), *_choice("terms"), *_DECIDED),
+        key=("terms_name",),
+    ),
+    Table(
+        "mapping.adjustments",
+        "The decision that stands on one kind of adjustment.",
+        (Column("kind", TEXT, required=True), *_choice("item"), *_DECIDED),
+        key=("kind",),
+    ),
+)
+
+LOCAL_ITEMS = Table(
+    "mapping.local_items",
+    "One item entered by hand: local until it is exported.",
+    (
+        Column(
+            "name", TEXT, required=True, help="Full name; the part after the last colon is the item's own."
+        ),
+        Column("item_type", TEXT, required=True, help="Service, NonInventory or OtherCharge."),
+        Column("income_account_full_name", TEXT, required=True),
+        Column("sales_tax_code_full_name", TEXT),
+        Column("description", TEXT),
+        Column("price", RATE),
+        Column("entered_by", TEXT),
+        Column("entered_at", TIMESTAMP),
+    ),
+    key=("name",),
+)
+
+_STATUS = (
+    Column("status", TEXT, required=True, help="exact, mapped, none or mismatch."),
+    Column("reason", TEXT, help="Why it is a mismatch."),
+)
+_SUGGESTION = (
+    Column("suggestion", TEXT, help="Nearest full name, never applied by itself."),
+    Column("score", RATE, help="Likeness of the suggestion, 0 to 100."),
+)
+_USE = (
+    Column("lines", INTEGER, help="Lines of the last twelve months that hang on it."),
+    Column("amount", MONEY, help="Money of the last twelve months that hangs on it."),
+)
+
+MATCH_TABLES = (
+    Table(
+        "match.charges",
+        "One charge and the item it goes to.",
+        (
+            *_CHARGE_KEY,
+            Column("invoice_text", TEXT),
+            Column("charge_type", TEXT),
+            Column("is_tax", BOOLEAN),
+            Column("is_discount", BOOLEAN),
+            *_STATUS,
+            *_choice("item"),
+            Column("item_type", TEXT),
+            Column("income_account_full_name", TEXT),
+            Column("sales_tax_code_full_name", TEXT),
+            *_USE,
+            *_SUGGESTION,
+            *_DECIDED,
+            Column("source", TEXT),
+        ),
+        key=("contract_code", "price_code"),
+    ),
+    Table(
+        "match.customers",
+        "One BluBilling customer and the QuickBooks customer or job it is.",
+        (
+            Column("account_number", TEXT, required=True),
+            Column("name", TEXT),
+            Column(
+                "status",
+                TEXT,
+                required=True,
+                help="mapped, account_number, exact, new, none, undecided or ambiguous.",
+            ),
+            Column("reason", TEXT),
+            *_choice("customer"),
+            Column("new_name", TEXT),
+            Column("is_active", BOOLEAN, help="Whether the QuickBooks customer is active."),
+            *_USE,
+            *_SUGGESTION,
+            *_DECIDED,
+            Column("source", TEXT),
+        ),
+        key=("account_number",),
+    ),
+    Table(
+        "match.payment_methods",
+        "One BluBilling payment method and the QuickBooks method it is.",
+        (
+            Column("method", TEXT, required=True),
+            *_STATUS,
+            *_choice("payment_method"),
+            Column("deposit_account_full_name", TEXT, help="From the setting deposit_accounts.<Method>."),
+            *_USE,
+            *_SUGGESTION,
+            *_DECIDED,
+        ),
+        key=("method",),
+    ),
+)
+
+OPERATIONS = Table(
+    "plan.operations",
+    "One request that will change QuickBooks.",
+    (
+        Column("key", TEXT, required=True, help="Stable: made from the source row."),
+        Column("request", TEXT, required=True, help="CustomerAdd, InvoiceAdd, ..."),
+        Column("record_kind", TEXT, required=True, help="item, customer, invoice, credit_memo or payment."),
+        Column("position", INTEGER, required=True, help="Order of sending, from 1."),
+        Column("fields", TEXT, required=True, help="Fields of the request as JSON, amounts as strings."),
+        Column("depends_on", TEXT_LIST, help="Keys of operations that must be applied before."),
+        Column("expected", TEXT, help="What the answer must say, as JSON: total, customer_full_name, ..."),
+        Column("source_table", TEXT),
+        Column("source_key", TEXT),
+        Column("source", TEXT),
+        Column("account_number", TEXT),
+        Column("customer_full_name", TEXT),
+        Column("txn_date", DATE),
+        Column("ref_number", TEXT),
+        Column("amount", MONEY, help="Signed: a payment and a credit memo are positive here, as sent."),
+        Column("currency", TEXT),
+        Column("why", TEXT, help="Why the row is exported, for people."),
+    ),
+    key=("key",),
+)
+
+LEFT_OUT = Table(
+    "plan.left_out",
+    "One source row that is not exported, and why.",
+    (
+        Column("source_table", TEXT, required=True),
+        Column("source_key", TEXT, required=True),
+        Column("account_number", TEXT),
+        Column("txn_date", DATE),
+        Column("amount", MONEY),
+        Column("currency", TEXT),
+        Column("rule", TEXT, required=True),
+        Column("reason", TEXT, required=True),
+        Column("source", TEXT),
+    ),
+)
+
+CROSSWALK = Table(
+    "ledger.crosswalk",
+    "Our key of one record and the QuickBooks record it is.",
+    (
+        Column("record_kind", TEXT, required=True, help="item, customer, invoice, credit_memo or payment."),
+        Column(
+            "key", TEXT, required=True, help="Account number, invoice number, ...: the source row's own key."
+        ),
+        Column("origin", TEXT, required=True, help="quickbooks (carried forward) or billing (sent by us)."),
+        Column("quickbooks_id", TEXT, required=True, help="ListID or TxnID."),
+        Column("edit_sequence", TEXT),
+        Column("ref_number", TEXT),
+        Column("customer_list_id", TEXT),
+        Column("amount", MONEY, help="Total of the document; of a carried invoice, what was open."),
+        Column("operation_key", TEXT),
+        Column("job", INTEGER),
+        Column("bound_at", TIMESTAMP),
+    ),
+    key=("record_kind", "key", "quickbooks_id"),
+)
+
+LEDGER_OPERATIONS = Table(
+    "ledger.operations",
+    "One queued operation and its outcome.",
+    (
+        Column("key", TEXT, required=True),
+        Column("job", INTEGER, required=True),
+        Column("request", TEXT, required=True),
+        Column("record_kind", TEXT),
+        Column("position", INTEGER),
+        Column(
+            "status",
+            TEXT,
+            required=True,
+            help="pending, sent, applied, rejected, unknown, skipped or undone.",
+        ),
+        Column("status_code", INTEGER),
+        Column("status_message", TEXT),
+        Column("list_id", TEXT),
+        Column("txn_id", TEXT),
+        Column("edit_sequence", TEXT),
+        Column("fields", TEXT),
+        Column("expected", TEXT),
+        Column("depends_on", TEXT_LIST),
+        Column("source_table", TEXT),
+        Column("source_key", TEXT),
+        Column("source", TEXT),
+        Column("account_number", TEXT),
+        Column("customer_full_name", TEXT),
+        Column("txn_date", DATE),
+        Column("ref_number", TEXT),
+        Column("amount", MONEY),
+        Column("currency", TEXT),
+    ),
+    key=("key",),
+)
+
+JOBS = Table(
+    "ledger.jobs",
+    "One job.",
+    (
+        Column("id", INTEGER, required=True),
+        Column("kind", TEXT, required=True, help="import:items, export, ..."),
+        Column(
+            "status", TEXT, required=True, help="draft, queued, running, complete, failed, held or cancelled."
+        ),
+        Column("total", INTEGER, help="Operations of an export; records landed by an import."),
+        Column("applied", INTEGER),
+        Column("rejected", INTEGER),
+        Column("unknown", INTEGER),
+        Column("skipped", INTEGER),
+        Column("pending", INTEGER, help="Pending and sent operations."),
+        Column("message", TEXT),
+        Column("created_at", TIMESTAMP),
+        Column("finished_at", TIMESTAMP),
+    ),
+    key=("id",),
+)
+
+CARRY_FORWARD_TABLES = (
+    Table(
+        "carry_forward.documents",
+        "One open QuickBooks document at the cutover date and the BluBilling number it gets.",
+        (
+            Column("record_kind", TEXT, required=True, help="invoice, credit_memo or payment."),
+            Column("key", TEXT, required=True, help="Its number in BluBilling."),
+            Column("txn_id", TEXT, required=True),
+            Column("ref_number", TEXT, help="Its number in QuickBooks: may be blank or repeated."),
+            Column("account_number", TEXT),
+            Column("customer_list_id", TEXT),
+            Column("customer_full_name", TEXT),
+            Column("txn_date", DATE),
+            Column("due_date", DATE),
+            Column("amount", MONEY, help="Its total."),
+            Column("open_amount", MONEY, help="What is open at the cutover date."),
+            Column("currency", TEXT),
+        ),
+        key=("record_kind", "txn_id"),
+    ),
+    Table(
+        "carry_forward.upload",
+        "One row of BluBilling's invoice upload file, as text, in its order.",
+        (
+            Column("Invoice Number", TEXT, required=True),
+            Column("Customer Id", TEXT),
+            Column("Customer Ref", TEXT, required=True),
+            Column("Invoice Date", TEXT, required=True),
+            Column("Due Date", TEXT, required=True),
+            Column("Status", TEXT, required=True),
+            Column("Previous Balance", TEXT),
+            Column("Current Amount Due", TEXT),
+            Column("Payments And Adjustments", TEXT),
+            Column("Billing StartDate", TEXT, required=True),
+            Column("Billing EndDate", TEXT, required=True),
+            Column("Note", TEXT),
+            Column("SubscriptionOrderId_1", TEXT),
+            Column("ContractCode_1", TEXT, required=True),
+            Column("Position_1", TEXT, required=True),
+            Column("PriceCode_1", TEXT, required=True),
+            Column("Invoice Text_1", TEXT),
+            Column("Accounting Code_1", TEXT),
+            Column("Unit Price_1", TEXT, required=True),
+            Column("Quantity_1", TEXT, required=True),
+            Column("Amount_1", TEXT, required=True),
+        ),
+        key=("Invoice Number",),
+    ),
+)
+
+TIE_OUT_TABLES = (
+    Table(
+        "tie_out.totals",
+        "One kind of record: what was meant, what QuickBooks holds, and the difference.",
+        (
+            Column("record_kind", TEXT, required=True),
+            Column("currency", TEXT),
+            Column("source_count", INTEGER),
+            Column("source_amount", MONEY, help="In BluBilling, of the range."),
+            Column("left_out_count", INTEGER),
+            Column("left_out_amount", MONEY),
+            Column("sent_count", INTEGER),
+            Column("sent_amount", MONEY),
+            Column("applied_count", INTEGER),
+            Column("applied_amount", MONEY),
+            Column("quickbooks_count", INTEGER),
+            Column("quickbooks_amount", MONEY, help="As read back from QuickBooks."),
+            Column("difference", MONEY, help="sent_amount less quickbooks_amount."),
+        ),
+    ),
+    Table(
+        "tie_out.differences",
+        "One record that does not tie, and why.",
+        (
+            Column("record_kind", TEXT, required=True),
+            Column("key", TEXT, required=True),
+            Column("account_number", TEXT),
+            Column("ref_number", TEXT),
+            Column("txn_date", DATE),
+            Column("currency", TEXT),
+            Column("meant", MONEY),
+            Column("in_quickbooks", MONEY),
+            Column("difference", MONEY),
+            Column("explained", BOOLEAN, required=True, help="Whether the ledger knows the reason."),
+            Column("reason", TEXT, required=True),
+            Column("source", TEXT),
+        ),
+    ),
+)
+
+TOOLKIT_TABLES = (
+    FINDINGS,
+    *DECISION_TABLES,
+    LOCAL_ITEMS,
+    *MATCH_TABLES,
+    OPERATIONS,
+    LEFT_OUT,
+    CROSSWALK,
+    LEDGER_OPERATIONS,
+    JOBS,
+    *CARRY_FORWARD_TABLES,
+    *TIE_OUT_TABLES,
+)
