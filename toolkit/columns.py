@@ -116,3 +116,10 @@ def address(name: str, element: str) -> tuple[Column, ...]:
     parts |= {"city": "City", "state": "State", "postal_code": "PostalCode", "country": "Country"}
     parts |= {"note": "Note"}
     return tuple(Column(f"{name}_{column}", TEXT, f"{element}/{tag}") for column, tag in parts.items())
+
+
+IMPORTED = (
+    Column("import_job", INTEGER, help="The job that landed the row."),
+    Column("imported_at", TIMESTAMP, help="When the answer arrived."),
+)
+LEFT_AT = Column("left_at", TIMESTAMP, help="When an import that covers the row no longer returned it.")

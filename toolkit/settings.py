@@ -116,7 +116,7 @@ SETTINGS: dict[str, Setting] = {
             "company_file",
             _text,
             None,
-            "Full path of the company file on the QuickBooks machine; without it, the file open there is used.",
+            "Full path of the company file on the QuickBooks machine; without it, the one open there is used.",
             r"C:\Books\Acme.qbw",
         ),
         Setting(
@@ -140,7 +140,7 @@ SETTINGS: dict[str, Setting] = {
             "tax_mode",
             _choice("lines", "quickbooks"),
             "lines",
-            "lines: BluBilling's tax goes as lines of sales-tax items; quickbooks: QuickBooks computes the tax.",
+            "lines: BluBilling's tax goes as lines of sales-tax items; quickbooks: QuickBooks computes it.",
             "lines",
         ),
         Setting(

@@ -46,7 +46,8 @@ SEVERITIES = ("error", "warning", "info")
 
 def from_arrow(data: pa.Table) -> pd.DataFrame:
     """Return an Arrow table as a DataFrame with Arrow-backed dtypes."""
-    return data.to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = data.to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
 
 
 def empty(name: str) -> pd.DataFrame:

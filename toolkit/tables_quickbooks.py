@@ -1,7 +1,8 @@
 """The ``quickbooks.*`` tables: what an import lands, one declaration a table.
 
 Column names are the qbXML names in snake_case; a reference ``CustomerRef`` gives ``customer_list_id`` and
-``customer_full_name``. Source: qbXML 13.0 schema, Ret aggregates.
+``customer_full_name``. Here stand the transactions; the lists are declared in ``tables_lists.py``.
+Source: qbXML 13.0 schema, Ret aggregates.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from toolkit.columns import (
     BOOLEAN,
     DATE,
     EXCHANGE_RATE,
+    IMPORTED,
     INTEGER,
+    LEFT_AT,
     MONEY,
     RATE,
     TEXT,
@@ -20,22 +23,7 @@ from toolkit.columns import (
     address,
     reference,
 )
-
-_IMPORT = (
-    Column("import_job", INTEGER, help="The job that landed the row."),
-    Column("imported_at", TIMESTAMP, help="When the answer arrived."),
-)
-_LEFT = Column("left_at", TIMESTAMP, help="When an import that covers the row no longer returned it.")
-
-
-def _list_head(*middle: Column) -> tuple[Column, ...]:
-    return (
-        Column("list_id", TEXT, "ListID", required=True),
-        Column("time_created", TIMESTAMP, "TimeCreated"),
-        Column("time_modified", TIMESTAMP, "TimeModified"),
-        Column("edit_sequence", TEXT, "EditSequence"),
-        *middle,
-    )
+from toolkit.tables_lists import LIST_TABLES
 
 
 def _txn_head() -> tuple[Column, ...]:
@@ -47,104 +35,6 @@ def _txn_head() -> tuple[Column, ...]:
         Column("txn_number", INTEGER, "TxnNumber"),
         *reference("customer", "CustomerRef"),
     )
-
-
-_NAME = Column("name", TEXT, "Name")
-_FULL_NAME = Column("full_name", TEXT, "FullName|Name")
-_ACTIVE = Column("is_active", BOOLEAN, "IsActive")
-
-ITEMS = Table(
-    "quickbooks.items",
-    "One item of the item list, whatever its kind.",
-    (
-        *_list_head(
-            Column("item_type", TEXT, help="The Ret's kind: Service, NonInventory, Discount, ..."), _NAME
-        ),
-        _FULL_NAME,
-        _ACTIVE,
-        *reference("parent", "ParentRef"),
-        Column("sublevel", INTEGER, "Sublevel"),
-        *reference("class", "ClassRef"),
-        *reference("sales_tax_code", "SalesTaxCodeRef"),
-        Column("description", TEXT, "SalesOrPurchase/Desc|SalesAndPurchase/SalesDesc|SalesDesc|ItemDesc"),
-        Column("price", RATE, "SalesOrPurchase/Price|SalesAndPurchase/SalesPrice|SalesPrice"),
-        Column("price_percent", RATE, "SalesOrPurchase/PricePercent"),
-        *reference(
-            "income_account",
-            "SalesOrPurchase/AccountRef|SalesAndPurchase/IncomeAccountRef|IncomeAccountRef|AccountRef",
-        ),
-        Column("purchase_description", TEXT, "SalesAndPurchase/PurchaseDesc|PurchaseDesc"),
-        Column("purchase_cost", RATE, "SalesAndPurchase/PurchaseCost|PurchaseCost"),
-        *reference("expense_account", "SalesAndPurchase/ExpenseAccountRef|COGSAccountRef"),
-        Column("discount_rate", RATE, "DiscountRate"),
-        Column("discount_rate_percent", RATE, "DiscountRatePercent"),
-        Column("tax_rate", RATE, "TaxRate"),
-        *reference("tax_vendor", "TaxVendorRef"),
-        Column("external_guid", TEXT, "ExternalGUID"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=(
-        "ItemServiceRet",
-        "ItemNonInventoryRet",
-        "ItemOtherChargeRet",
-        "ItemInventoryRet",
-        "ItemInventoryAssemblyRet",
-        "ItemFixedAssetRet",
-        "ItemSubtotalRet",
-        "ItemDiscountRet",
-        "ItemPaymentRet",
-        "ItemSalesTaxRet",
-        "ItemSalesTaxGroupRet",
-        "ItemGroupRet",
-    ),
-)
-
-CUSTOMERS = Table(
-    "quickbooks.customers",
-    "One customer or job (a job is a customer with a parent).",
-    (
-        *_list_head(_NAME),
-        _FULL_NAME,
-        _ACTIVE,
-        *reference("class", "ClassRef"),
-        *reference("parent", "ParentRef"),
-        Column("sublevel", INTEGER, "Sublevel"),
-        Column("company_name", TEXT, "CompanyName"),
-        Column("salutation", TEXT, "Salutation"),
-        Column("first_name", TEXT, "FirstName"),
-        Column("middle_name", TEXT, "MiddleName"),
-        Column("last_name", TEXT, "LastName"),
-        *address("bill_address", "BillAddress"),
-        *address("ship_address", "ShipAddress"),
-        Column("phone", TEXT, "Phone"),
-        Column("alt_phone", TEXT, "AltPhone"),
-        Column("fax", TEXT, "Fax"),
-        Column("email", TEXT, "Email"),
-        Column("cc", TEXT, "Cc"),
-        Column("contact", TEXT, "Contact"),
-        *reference("customer_type", "CustomerTypeRef"),
-        *reference("terms", "TermsRef"),
-        *reference("sales_rep", "SalesRepRef"),
-        Column("balance", MONEY, "Balance", help="Its own open balance, without its jobs."),
-        Column("total_balance", MONEY, "TotalBalance", help="With its jobs: never used for a proof."),
-        *reference("sales_tax_code", "SalesTaxCodeRef"),
-        *reference("item_sales_tax", "ItemSalesTaxRef"),
-        Column("account_number", TEXT, "AccountNumber"),
-        Column("credit_limit", MONEY, "CreditLimit"),
-        *reference("preferred_payment_method", "PreferredPaymentMethodRef"),
-        Column("job_status", TEXT, "JobStatus"),
-        Column("notes", TEXT, "Notes"),
-        Column("preferred_delivery_method", TEXT, "PreferredDeliveryMethod"),
-        Column("external_guid", TEXT, "ExternalGUID"),
-        *reference("currency", "CurrencyRef"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=("CustomerRet",),
-)
 
 
 def _document_middle() -> tuple[Column, ...]:
@@ -176,8 +66,8 @@ def _document_tail() -> tuple[Column, ...]:
         *reference("customer_sales_tax_code", "CustomerSalesTaxCodeRef"),
         Column("other", TEXT, "Other"),
         Column("external_guid", TEXT, "ExternalGUID"),
-        _LEFT,
-        *_IMPORT,
+        LEFT_AT,
+        *IMPORTED,
     )
 
 
@@ -237,7 +127,7 @@ def _lines(name: str, doc: str, parent: str, line: str, group: str) -> Table:
             *reference("sales_tax_code", "SalesTaxCodeRef"),
             Column("other1", TEXT, "Other1"),
             Column("other2", TEXT, "Other2"),
-            *_IMPORT,
+            *IMPORTED,
         ),
         key=("txn_id", "line_number"),
         rets=(line, group),
@@ -279,8 +169,8 @@ PAYMENTS = Table(
         Column("unused_payment", MONEY, "UnusedPayment"),
         Column("unused_credits", MONEY, "UnusedCredits"),
         Column("external_guid", TEXT, "ExternalGUID"),
-        _LEFT,
-        *_IMPORT,
+        LEFT_AT,
+        *IMPORTED,
     ),
     key=("txn_id",),
     rets=("ReceivePaymentRet",),
@@ -299,7 +189,7 @@ PAYMENT_APPLICATIONS = Table(
         Column("amount", MONEY, "Amount"),
         Column("discount_amount", MONEY, "DiscountAmount"),
         *reference("discount_account", "DiscountAccountRef"),
-        *_IMPORT,
+        *IMPORTED,
     ),
     key=("payment_txn_id", "txn_id"),
     rets=("AppliedToTxnRet",),
@@ -319,7 +209,7 @@ LINKED_TRANSACTIONS = Table(
         Column("ref_number", TEXT, "RefNumber"),
         Column("link_type", TEXT, "LinkType"),
         Column("amount", MONEY, "Amount"),
-        *_IMPORT,
+        *IMPORTED,
     ),
     rets=("LinkedTxn",),
     parent="quickbooks.invoices|quickbooks.credit_memos",
@@ -338,144 +228,11 @@ CUSTOM_FIELDS = Table(
         Column("name", TEXT, "DataExtName"),
         Column("type", TEXT, "DataExtType"),
         Column("value", TEXT, "DataExtValue"),
-        *_IMPORT,
+        *IMPORTED,
     ),
     rets=("DataExtRet",),
 )
-
-ACCOUNTS = Table(
-    "quickbooks.accounts",
-    "One account of the chart of accounts.",
-    (
-        *_list_head(_NAME),
-        _FULL_NAME,
-        _ACTIVE,
-        *reference("parent", "ParentRef"),
-        Column("sublevel", INTEGER, "Sublevel"),
-        Column("account_type", TEXT, "AccountType"),
-        Column("special_account_type", TEXT, "SpecialAccountType"),
-        Column("account_number", TEXT, "AccountNumber"),
-        Column("description", TEXT, "Desc"),
-        Column("balance", MONEY, "Balance"),
-        Column("total_balance", MONEY, "TotalBalance"),
-        *reference("currency", "CurrencyRef"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=("AccountRet",),
-)
-
-TERMS = Table(
-    "quickbooks.terms",
-    "One payment term, standard or date driven.",
-    (
-        *_list_head(Column("terms_type", TEXT, help="Standard or DateDriven."), _NAME),
-        _ACTIVE,
-        Column("std_due_days", INTEGER, "StdDueDays"),
-        Column("std_discount_days", INTEGER, "StdDiscountDays"),
-        Column("discount_pct", RATE, "DiscountPct"),
-        Column("day_of_month_due", INTEGER, "DayOfMonthDue"),
-        Column("due_next_month_days", INTEGER, "DueNextMonthDays"),
-        Column("discount_day_of_month", INTEGER, "DiscountDayOfMonth"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=("StandardTermsRet", "DateDrivenTermsRet"),
-)
-
-CLASSES = Table(
-    "quickbooks.classes",
-    "One class.",
-    (
-        *_list_head(_NAME),
-        _FULL_NAME,
-        _ACTIVE,
-        *reference("parent", "ParentRef"),
-        Column("sublevel", INTEGER, "Sublevel"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=("ClassRet",),
-)
-
-SALES_TAX_CODES = Table(
-    "quickbooks.sales_tax_codes",
-    "One sales tax code.",
-    (
-        *_list_head(_NAME),
-        _ACTIVE,
-        Column("is_taxable", BOOLEAN, "IsTaxable"),
-        Column("description", TEXT, "Desc"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=("SalesTaxCodeRet",),
-)
-
-PAYMENT_METHODS = Table(
-    "quickbooks.payment_methods",
-    "One payment method.",
-    (
-        *_list_head(_NAME),
-        _ACTIVE,
-        Column("payment_method_type", TEXT, "PaymentMethodType"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=("PaymentMethodRet",),
-)
-
-CURRENCIES = Table(
-    "quickbooks.currencies",
-    "One currency.",
-    (
-        *_list_head(_NAME),
-        _ACTIVE,
-        Column("currency_code", TEXT, "CurrencyCode"),
-        Column("is_user_defined_currency", BOOLEAN, "IsUserDefinedCurrency"),
-        Column("exchange_rate", EXCHANGE_RATE, "ExchangeRate"),
-        Column("as_of_date", DATE, "AsOfDate"),
-        _LEFT,
-        *_IMPORT,
-    ),
-    key=("list_id",),
-    rets=("CurrencyRet",),
-)
-
-COMPANY = Table(
-    "quickbooks.company",
-    "The company file, one row: what HostRet, CompanyRet and PreferencesRet tell.",
-    (
-        Column("company_name", TEXT, "CompanyName"),
-        Column("legal_company_name", TEXT, "LegalCompanyName"),
-        Column("is_sample_company", BOOLEAN, "IsSampleCompany"),
-        Column("product_name", TEXT, "ProductName"),
-        Column("major_version", TEXT, "MajorVersion"),
-        Column("minor_version", TEXT, "MinorVersion"),
-        Column("country", TEXT, "Country"),
-        Column("qb_file_mode", TEXT, "QBFileMode"),
-        Column("is_using_account_numbers", BOOLEAN, "AccountingPreferences/IsUsingAccountNumbers"),
-        Column("is_using_class_tracking", BOOLEAN, "AccountingPreferences/IsUsingClassTracking"),
-        Column("closing_date", DATE, "AccountingPreferences/ClosingDate"),
-        Column("is_multi_currency_on", BOOLEAN, "MultiCurrencyPreferences/IsMultiCurrencyOn"),
-        *reference("home_currency", "MultiCurrencyPreferences/HomeCurrencyRef"),
-        *reference("default_item_sales_tax", "SalesTaxPreferences/DefaultItemSalesTaxRef"),
-        *reference("default_taxable_code", "SalesTaxPreferences/DefaultTaxableSalesTaxCodeRef"),
-        *reference("default_non_taxable_code", "SalesTaxPreferences/DefaultNonTaxableSalesTaxCodeRef"),
-        Column("is_auto_applying_payments", BOOLEAN, "SalesAndCustomersPreferences/IsAutoApplyingPayments"),
-        *_IMPORT,
-    ),
-    rets=("HostRet", "CompanyRet", "PreferencesRet"),
-)
-
 QUICKBOOKS_TABLES = (
-    ITEMS,
-    CUSTOMERS,
     INVOICES,
     INVOICE_LINES,
     PAYMENTS,
@@ -484,11 +241,5 @@ QUICKBOOKS_TABLES = (
     CREDIT_MEMO_LINES,
     LINKED_TRANSACTIONS,
     CUSTOM_FIELDS,
-    ACCOUNTS,
-    TERMS,
-    CLASSES,
-    SALES_TAX_CODES,
-    PAYMENT_METHODS,
-    CURRENCIES,
-    COMPANY,
+    *LIST_TABLES,
 )

@@ -1,4 +1,4 @@
-"""The tables the toolkit makes itself: findings, decisions, matches, plans, tie-outs and views of the ledger."""
+"""The tables the toolkit makes itself: findings, decisions, matches, plans, tie-outs, views of the ledger."""
 
 from __future__ import annotations
 
