@@ -116,7 +116,7 @@ SETTINGS: dict[str, Setting] = {
             "company_file",
             _text,
             None,
-            "Full path of the company file on the QuickBooks machine; without it, the one open there is used.",
+            "Full path of the company file on the QuickBooks machine; without it, the one open there.",
             r"C:\Books\Acme.qbw",
         ),
         Setting(

@@ -1,0 +1,114 @@
+"""The house of the design: imports run downward only, and a room stays a room.
+
+A module's floor is declared here once; a new module without a floor fails the test, so that whoever adds
+one says where it belongs.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import toolkit
+
+PACKAGE = Path(toolkit.__file__).parent
+
+# From the ground up. Within a tuple of one floor a module may import those named before it on that floor.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    (
+        "errors",
+        "columns",
+        "tables_lists",
+        "tables_quickbooks",
+        "tables_billing",
+        "tables_toolkit",
+        "tables",
+        "qbxml_spec",
+        "settings",
+    ),
+    (
+        "qbxml_write",
+        "qbxml_read",
+        "qbxml_io",
+        "mapping",
+        "checks",
+        "transform",
+        "carry_forward",
+        "reconcile",
+    ),
+    ("ledger", "workspace", "workbook", "billing_files", "extract"),
+    ("exchange",),
+    ("wc_server", "wc_http", "rehearsal", "doctor"),
+    ("display", "demo", "cli"),
+)
+PUBLIC_FACE = ("__init__", "__main__")
+
+# Third-party packages that one room alone may import.
+ONE_ROOM = {"sqlalchemy": "ledger", "spyne": "wc_server", "argon2": "workspace", "openpyxl": "workbook|billing_files"}
+
+
+def room(path: Path) -> str:
+    """Return the room of a module: rooms split by subject share the name before the underscore of the split."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports(path: Path) -> set[str]:
+    """Return the rooms of the toolkit that a module imports, those under TYPE_CHECKING included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "toolkit":
+            parts = node.module.split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {
+                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("toolkit.")
+            }
+    return found
+
+
+def place(name: str) -> tuple[int, int]:
+    """Return floor and place on the floor."""
+    for floor, rooms in enumerate(FLOORS):
+        if name in rooms:
+            return floor, rooms.index(name)
+    raise AssertionError(f"toolkit/{name}: say in tests/test_architecture.py on which floor it stands")
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_run_downward(path: Path) -> None:
+    name = room(path)
+    if name in PUBLIC_FACE:
+        return
+    here = place(name)
+    upward = {other for other in imports(path) - {name, "__version__"} if place(other) >= here}
+    assert not upward, f"{name} imports upward: {sorted(upward)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_room_is_no_hall(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= 450, f"{path.name} has {lines} lines: it is asking to be two rooms"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{path.name}: {node.name} is too long"
+
+
+@pytest.mark.parametrize("package", ONE_ROOM)
+def test_a_dependency_with_one_room_stays_there(package: str) -> None:
+    allowed = ONE_ROOM[package].split("|")
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            if any(name.split(".")[0] == package for name in names):
+                assert any(room(path).startswith(name) for name in allowed), f"{path.name} imports {package}"
