@@ -18,7 +18,7 @@ venv: $(VENV)/.installed ## install everything into .venv; again when the lock c
 
 $(VENV)/.locked: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
-	    echo "make: Python 3.11, 3.12 or 3.13 is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -n 1)." >&2; \
+	    echo "make: Python 3.11, 3.12 or 3.13 is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
 	    echo "      Name another one: make venv PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing requirements.lock into $(VENV) (a minute or two) ..."
@@ -50,7 +50,7 @@ format: venv ## format the code and fix what the linter can fix
 lock: ## compile requirements.lock from pyproject.toml (all newer versions: make lock ARGS=--upgrade)
 	@test -x .lock-venv/bin/python || $(PYTHON) -m venv .lock-venv
 	@.lock-venv/bin/python -m pip --disable-pip-version-check -qq install $(UV)
-	@.lock-venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra dev \
+	@.lock-venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    $(ARGS) --output-file requirements.lock pyproject.toml
 	@echo "requirements.lock is up to date; environment.yml is kept by hand."

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT_TEXT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads(PYPROJECT_TEXT)
+DEPENDENCIES_TEXT = PYPROJECT_TEXT.split("\ndependencies = [")[1].split("\n[project.scripts]")[0]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 CONDA = (ROOT / "environment.yml").read_text(encoding="utf-8")
 
@@ -68,20 +69,25 @@ def test_conda_brings_a_python_that_is_supported():
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in PYPROJECT_TEXT.splitlines() if re.match(r" {4}[\"'][\w-]+==", line)]
+    "line", [line for line in DEPENDENCIES_TEXT.splitlines() if re.match(r" {4}[\"'][\w-]+==", line)]
 )
 def test_every_dependency_says_why(line):
     assert re.search(r"[\"'],\s+# \w+", line)
 
 
 def test_the_lines_with_a_reason_are_all_the_dependencies():
-    lines = re.findall(r"^ {4}[\"']([\w-]+)==", PYPROJECT_TEXT, flags=re.MULTILINE)
+    lines = re.findall(r"^ {4}[\"']([\w-]+)==", DEPENDENCIES_TEXT, flags=re.MULTILINE)
     assert sorted(lines) == sorted(name for name, _, _ in DIRECT)
 
 
 @pytest.mark.parametrize(("name", "version"), sorted((name, version) for name, version, _ in DIRECT))
 def test_the_lock_holds_every_direct_dependency(name, version):
     assert (name, version) in LOCKED
+
+
+def test_the_lock_keeps_to_the_constraints():
+    for name, version, _ in as_pins(PYPROJECT["tool"]["uv"]["constraint-dependencies"]):
+        assert (name, version) in LOCKED
 
 
 def test_every_entry_of_the_lock_has_a_hash():
@@ -92,7 +98,7 @@ def test_every_entry_of_the_lock_has_a_hash():
 
 def test_the_lock_names_no_index_no_address_and_no_path():
     assert LOCK.isascii()
-    options = set(re.findall(r"(?<!\S)-[\w-]+", LOCK))
+    options = set(re.findall(r"(?<!\S)-[\w-]+", re.sub(r"^ *#.*$", "", LOCK, flags=re.MULTILINE)))
     assert options == {"--hash"}
     assert "/" not in LOCK
     assert " @ " not in LOCK
