@@ -1,0 +1,126 @@
+"""Frames and documents as people and other programs see them: terminal tables and JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from toolkit.tables import to_rows
+
+_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+def to_document(value: Any) -> Any:
+    """Return ``value`` as plain JSON data: frames as lists of records, amounts and dates as strings.
+
+    >>> to_document({"amount": Decimal("1.50"), "on": dt.date(2026, 1, 31)})
+    {'amount': '1.50', 'on': '2026-01-31'}
+    """
+    if isinstance(value, pd.DataFrame):
+        return [to_document(row) for row in to_rows(value)]
+    if isinstance(value, Mapping):
+        return {str(key): to_document(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_document(item) for item in value]
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return str(value)
+
+
+def to_json(value: Any) -> str:
+    """Return ``value`` as one JSON document."""
+    return json.dumps(to_document(value), ensure_ascii=False, indent=2)
+
+
+def terminal_table(
+    frame: pd.DataFrame,
+    columns: Sequence[str] | Mapping[str, str],
+    *,
+    title: str = "",
+    limit: int = 20,
+) -> Table:
+    """Return a frame as a table for the terminal.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Any frame.
+    columns : sequence or mapping
+        Columns to show; a mapping gives each its heading.
+    title : str
+        Line above.
+    limit : int
+        Rows at most; the caption says how many more there are.
+    """
+    headings = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns}
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for name, heading in headings.items():
+        numeric = len(frame) > 0 and all(
+            isinstance(v, Decimal | int) or v is None for v in _values(frame[name])
+        )
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in to_rows(frame[list(headings)].head(limit)):
+        table.add_row(*(_cell(name, row[name]) for name in headings))
+    if len(frame) > limit:
+        table.caption = f"... and {len(frame) - limit:,} more rows"
+        table.caption_justify = "left"
+    return table
+
+
+def show_findings(console: Console, findings: pd.DataFrame, *, limit: int = 20) -> None:
+    """Print findings, errors first, with a line of counts."""
+    if findings.empty:
+        return
+    counts = findings["severity"].value_counts()
+    words = [
+        f"{counts[severity]:,} {severity}{'s' if counts[severity] != 1 else ''}" for severity in counts.index
+    ]
+    columns = {"severity": "severity", "source": "where", "key": "key", "rule": "rule", "message": "message"}
+    shown = {name: head for name, head in columns.items() if name == "severity" or frame_has(findings, name)}
+    console.print(terminal_table(findings, shown, limit=limit))
+    console.print("findings: " + ", ".join(words))
+
+
+def frame_has(frame: pd.DataFrame, column: str) -> bool:
+    """Return whether any row has a value in ``column``."""
+    return bool(frame[column].notna().any())
+
+
+def money(value: Decimal | None) -> str:
+    """Return an amount for people: thousands apart, two decimals, nothing for null.
+
+    >>> money(Decimal("1234.5"))
+    '1,234.50'
+    """
+    return "" if value is None else f"{value:,.2f}"
+
+
+def _values(series: pd.Series[Any]) -> list[Any]:
+    return [row["v"] for row in to_rows(series.to_frame("v"))]
+
+
+def _cell(name: str, value: Any) -> Text:
+    if value is None:
+        return Text("")
+    if isinstance(value, Decimal):
+        return Text(money(value) if value == round(value, 2) else f"{value.normalize():f}")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, dt.datetime):
+        return Text(value.isoformat(sep=" ", timespec="minutes"))
+    if isinstance(value, list):
+        return Text(", ".join(map(str, value)))
+    return Text(str(value), style=_COLOURS.get(str(value), "") if name == "severity" else "")

@@ -1,0 +1,145 @@
+"""What QuickBooks' result codes mean in plain words, and what they say about a request's outcome.
+
+Branch on the code, never on severity or text. Source: qbXML status codes and request processor HRESULTs;
+texts marked (unconfirmed) in the reference are worded carefully here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FOUND_NOTHING = 1
+NOT_PROCESSED = 3231
+PARSE_ERROR = "0x80040400"
+VERSION_UNKNOWN = "0x80040423"
+
+NOTHING_RAN = (PARSE_ERROR, VERSION_UNKNOWN)
+"""HRESULTs after which no request of the set was run. After any other one a write's outcome is unknown."""
+
+SET_NOT_VOUCHED = (600, 9001, 9002, 9005)
+"""messageSetStatusCodes with which QuickBooks cannot vouch for a resent set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A code in plain words.
+
+    Parameters
+    ----------
+    meaning : str
+        What happened.
+    remedy : str
+        What to do.
+    """
+
+    meaning: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.meaning} {self.remedy}"
+
+
+_OPEN = "Open QuickBooks and the company file on that machine, then run the Web Connector again."
+_ADMIN = "Ask the QuickBooks administrator to allow this application (Integrated Applications)."
+_AGAIN = "Run the Web Connector again in a few minutes."
+_RECOVER = "Run the Web Connector again: the toolkit finds out what was done before it sends anything new."
+
+HRESULTS: dict[str, Advice] = {
+    PARSE_ERROR: Advice(
+        "QuickBooks could not parse our request, so nothing of it ran.",
+        "This is a defect of the toolkit: report it.",
+    ),
+    "0x80040401": Advice("The Web Connector could not reach QuickBooks.", _OPEN),
+    "0x80040402": Advice("QuickBooks ended unexpectedly.", _RECOVER),
+    "0x80040403": Advice("The company file could not be opened.", _OPEN),
+    "0x80040408": Advice("QuickBooks could not be started.", _OPEN),
+    "0x8004040A": Advice(
+        "Another company file is open than the one asked for.",
+        "Open the right company file, then run it again.",
+    ),
+    "0x8004040D": Advice("QuickBooks dropped the session.", _RECOVER),
+    "0x80040410": Advice("The company file is open in another mode (single or multi user).", _AGAIN),
+    "0x80040414": Advice(
+        "A dialog window is open in QuickBooks.", "Close it, then run the Web Connector again."
+    ),
+    "0x80040416": Advice("QuickBooks is not running and no company file is named.", _OPEN),
+    "0x80040417": Advice("No company file is open and none is named.", _OPEN),
+    "0x80040418": Advice("This application has never used this company file.", _ADMIN),
+    "0x8004041A": Advice("This application has no permission for the company file.", _ADMIN),
+    "0x8004041B": Advice("QuickBooks could not lock what it needed.", _AGAIN),
+    "0x8004041C": Advice("QuickBooks had an internal error while it used the file.", _RECOVER),
+    "0x8004041D": Advice("The application may not log in by itself.", _ADMIN),
+    "0x80040420": Advice("Somebody denied the application access in QuickBooks.", _ADMIN),
+    "0x80040422": Advice("QuickBooks needs single-user mode and another application uses the file.", _AGAIN),
+    VERSION_UNKNOWN: Advice(
+        "This QuickBooks does not know the qbXML version we sent, so nothing ran.",
+        "This is a defect of the toolkit: report it with your QuickBooks version.",
+    ),
+    "0x80040424": Advice("QuickBooks has not finished starting.", _AGAIN),
+    "0x80010105": Advice("QuickBooks failed in mid-request.", _RECOVER),
+    "0x80010108": Advice("QuickBooks went away in mid-request.", _RECOVER),
+    "0x8001010A": Advice("QuickBooks is busy.", _AGAIN),
+    "0x800706BA": Advice("QuickBooks could not be reached any more.", _RECOVER),
+    "0x800706BE": Advice("The connection to QuickBooks broke in mid-request.", _RECOVER),
+}
+
+STATUSES: dict[int, Advice] = {
+    3070: Advice("A text is longer than QuickBooks allows.", "Shorten it at the source."),
+    3090: Advice("A name holds a character QuickBooks does not allow, such as a colon.", "Change the name."),
+    3100: Advice(
+        "The name is already taken in QuickBooks, where customers, vendors and employees share one list.",
+        "Choose another name, or map to the record that has it.",
+    ),
+    3120: Advice(
+        "A record that the request names is not there, or is already paid.", "Import again, then check it."
+    ),
+    3140: Advice(
+        "The request refers to a record that QuickBooks does not have or that is inactive.",
+        "Import again, then map it or make it active.",
+    ),
+    3150: Advice("A required field is missing.", "This is a defect of the toolkit: report it."),
+    3170: Advice("QuickBooks could not change the record, often because somebody uses it.", _AGAIN),
+    3171: Advice("The date is in the closed period.", "Change the date, or have the period opened."),
+    3175: Advice("Somebody has the record open.", _AGAIN),
+    3176: Advice("A related record is in use.", _AGAIN),
+    3180: Advice(
+        "QuickBooks could not save the record.", "Read its message; an account or a limit may be missing."
+    ),
+    3200: Advice("The record changed in QuickBooks meanwhile.", "Import again, then export again."),
+    3210: Advice(
+        "A value is not allowed, such as more than the amount due.", "Import the receivables again."
+    ),
+    3220: Advice("The QuickBooks user may not do this.", _ADMIN),
+    3231: Advice(
+        "QuickBooks did not process the request because an earlier one failed.", "It is sent again."
+    ),
+    3250: Advice(
+        "This QuickBooks edition does not have the feature.", "Switch it on in QuickBooks, or leave it out."
+    ),
+    3260: Advice("The QuickBooks user lacks the permission.", _ADMIN),
+    3261: Advice("The application may not see personal data.", _ADMIN),
+    3263: Advice("The application may only read.", _ADMIN),
+}
+
+
+def explain_hresult(code: str, message: str = "") -> str:
+    """Return an HRESULT as one or two plain sentences, with QuickBooks' own text behind.
+
+    Parameters
+    ----------
+    code : str
+        ``0x`` and eight hex digits, in either case.
+    message : str
+        What QuickBooks said.
+    """
+    shown = "0x" + code[2:].upper() if code[:2].lower() == "0x" else code
+    advice = HRESULTS.get(shown)
+    said = f" QuickBooks said: {message.strip()}" if message.strip() else ""
+    return f"{advice or 'QuickBooks reported an error.'} ({shown}).{said}" if shown else f"{message.strip()}"
+
+
+def explain_status(code: int, message: str = "") -> str:
+    """Return a status code of one request as plain sentences, QuickBooks' own text first."""
+    advice = STATUSES.get(code)
+    said = message.strip()
+    return f"{said} {advice}".strip() if advice else said or f"QuickBooks answered with status {code}."
