@@ -11,8 +11,9 @@ Where the notes do not cover a request (ItemDiscountAdd, SalesTaxCodeAdd, DateDr
 JournalEntryQuery, ChargeQuery) the value is taken, in this order, from
 
 1. the same place of the ``Ret`` of the same kind (``SalesTaxCodeAdd/Desc`` from ``SalesTaxCodeRet/Desc``);
-2. the same element in the same parent elsewhere (``CurrencyFilter/ListID``), or directly in other requests of
-   the same verb (``RefNumberCaseSensitive`` in any query), when all places agree;
+2. the same element in the same parent elsewhere (``CurrencyFilter/ListID``), or in parents of the same sort
+   (``RefNumberCaseSensitive`` in any query): the earliest version, US presence if any of them has it, the
+   length if all of them agree;
 3. else version 2.0, present in the US product, length as in the schema.
 """
 
@@ -281,7 +282,8 @@ class Notes:
         path = row["path"]
         self.by_path[path] = note
         parent, _, name = path.rpartition("/")
-        self.by_parent[_short(parent), name].add(note)
+        for key in _parents(parent):
+            self.by_parent[key, name].add(note)
 
     def find(self, paths: list[str]) -> Note:
         """Return the note of the first path that has one."""
@@ -289,24 +291,22 @@ class Notes:
             if path in self.by_path:
                 return self.by_path[path]
         parent, _, name = paths[0].rpartition("/")
-        notes = self.by_parent.get((_short(parent), name), set())
-        since, us, length = (
-            {getattr(note, part) for note in notes} for part in ("since", "us", "max_length")
-        )
-        return Note(
-            since=since.pop() if len(since) == 1 else DEFAULT_SINCE,
-            us=us.pop() if len(us) == 1 else True,
-            max_length=length.pop() if len(length) == 1 else None,
-        )
+        for key in _parents(parent):
+            if notes := self.by_parent.get((key, name)):
+                lengths = {note.max_length for note in notes}
+                return Note(
+                    since=min((note.since for note in notes), key=_key),
+                    us=any(note.us for note in notes),
+                    max_length=lengths.pop() if len(lengths) == 1 else None,
+                )
+        return Note(DEFAULT_SINCE, True, None)
 
 
-def _short(parent: str) -> str:
-    """Return the last element of a path, or its verb if that is a request (``QueryRq``)."""
-    last = parent.rpartition("/")[2]
-    for verb in ("AddRq", "ModRq", "QueryRq"):
-        if last.endswith(verb):
-            return verb
-    return last
+def _parents(path: str) -> list[str]:
+    """Return what a parent is known by: its name, and its sort (``*QueryRq``, ``*Add``, ``*Ret``)."""
+    last = path.rpartition("/")[2]
+    sorts = ("AddRq", "ModRq", "QueryRq", "AddRs", "ModRs", "QueryRs", "Add", "Mod", "Ret")
+    return [last] + [f"*{sort}" for sort in sorts if last.endswith(sort)]
 
 
 def _key(version: str) -> tuple[int, int]:
@@ -362,6 +362,7 @@ def make(schema_folder: Path, fields_path: Path) -> str:
     notes = Notes(json.loads(fields_path.read_text(encoding="utf-8")))
     messages: list[Node] = []
     rets: dict[str, Node] = {}
+    since: dict[str, str] = {}
     for name in REQUESTS:
         request = schema.message(f"{name}Rq")
         _annotate_request(request, notes, name)
@@ -371,11 +372,12 @@ def make(schema_folder: Path, fields_path: Path) -> str:
                 alone = replace(child, min=1, max=1)
                 if rets.setdefault(child.name, alone) != alone:
                     raise ValueError(f"{child.name} differs between responses")
+                since[child.name] = min(since.get(child.name, request.since), request.since, key=_key)
                 child.children, child.type = [], "ret"
         _annotate(response, notes, [response.name], request.since)
         messages += [request, response]
     for tag, ret in rets.items():
-        _annotate(ret, notes, _ret_paths(tag), DEFAULT_SINCE)
+        _annotate(ret, notes, _ret_paths(tag), since[tag])
     rows = [list(COLUMNS)]
     for root in [*messages, *rets.values()]:
         rows += _rows(root.name, root)

@@ -487,7 +487,8 @@ def validate_content(particle: Particle, names: Sequence[str]) -> str | None:
     matcher = _Matcher(names)
     if matcher.all_of(particle.children) and matcher.at == len(names):
         return None
-    expected = _listed(matcher.expected) or "nothing more"
+    # What the US product lacks is allowed by the schema, but no advice.
+    expected = _listed(str(start.name) for start in matcher.expected if start.us) or "nothing more"
     if matcher.at == len(names):
         return f"missing at the end: expected {expected}"
     name = names[matcher.at]
@@ -502,7 +503,7 @@ class _Matcher:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
         self.at = 0
-        self.expected: list[str] = []  # what could have stood at `at`
+        self.expected: list[Particle] = []  # what could have stood at `at`
 
     def all_of(self, particles: Iterable[Particle]) -> bool:
         return all(self.repeat(particle) for particle in particles)
@@ -531,14 +532,15 @@ class _Matcher:
 
 
 def _can_start(particle: Particle, name: str) -> bool:
-    return name in _starts(particle)
+    return any(start.name == name for start in _starts(particle))
 
 
-def _starts(particle: Particle) -> Iterator[str]:
-    """Yield the names that a node may begin with."""
-    if particle.name is not None:
-        yield particle.name
-    for child in particle.children if particle.kind != "element" else ():
+def _starts(particle: Particle) -> Iterator[Particle]:
+    """Yield the elements that a node may begin with."""
+    if particle.kind == "element":
+        yield particle
+        return
+    for child in particle.children:
         yield from _starts(child)
         if particle.kind == "sequence" and not _can_be_empty(child):
             return
