@@ -141,8 +141,8 @@ def test_what_the_us_product_lacks_is_not_advised() -> None:
     line = named(request("InvoiceAdd"), "InvoiceAdd/InvoiceLineAdd")
     assert validate_content(line, ["ItemRef", "Amount", "TaxAmount", "SalesTaxCodeRef"]) is None
     assert validate_content(line, ["ItemRef", "Amount", "Desc", "SalesTaxCodeRef"]) == (
-        "Desc is out of place: expected OptionForPriceRuleConflict, InventorySiteRef, InventorySiteLocationRef, "
-        "SerialNumber, LotNumber, ServiceDate, SalesTaxCodeRef, ... (12 in all)"
+        "Desc is out of place: expected OptionForPriceRuleConflict, InventorySiteRef, "
+        "InventorySiteLocationRef, SerialNumber, LotNumber, ServiceDate, SalesTaxCodeRef, ... (12 in all)"
     )
 
 
