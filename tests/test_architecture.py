@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "tables_billing",
         "tables_toolkit",
         "tables",
+        "qbxml_particles",
         "qbxml_spec",
         "settings",
         "quickbooks_codes",
