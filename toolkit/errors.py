@@ -4,7 +4,8 @@
 
     ToolkitError
     ├── UsageError              an option, a date or a name that makes no sense
-    │   └── SettingError        a setting that does not exist or does not fit
+    │   ├── SettingError        a setting that does not exist or does not fit
+    │   └── SeedError           tables that cannot be one company file: they do not add up
     ├── WorkspaceError          the folder: absent, foreign, of another version
     │   ├── WorkspaceLocked     another process writes to it
     │   └── DamagedTable        a parquet table that cannot be read
@@ -16,6 +17,7 @@
     ├── LedgerError
     │   └── IllegalTransition   a job or operation asked to skip a state
     └── ProtocolError           the Web Connector or QuickBooks broke the protocol
+        └── RequestRefused      a document that QuickBooks refuses whole, with its HRESULT
 
 Bad *data* is never an exception: it is a row of findings. An exception means that the program, the
 file or the protocol is wrong. Each carries fields and makes its message from them: what, where, found,
@@ -49,6 +51,21 @@ class SettingError(UsageError):
     def __init__(self, key: str, problem: str, hint: str = "") -> None:
         self.key, self.problem, self.hint = key, problem, hint
         super().__init__(f"setting {key}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class SeedError(UsageError):
+    """Tables that cannot be one company file: they do not add up.
+
+    Parameters
+    ----------
+    differences : list of str
+        One sentence a difference: which record, what it says, what it should say.
+    """
+
+    def __init__(self, differences: list[str]) -> None:
+        self.differences = differences
+        shown = "; ".join(differences[:5]) + (f"; and {len(differences) - 5} more" if differences[5:] else "")
+        super().__init__(f"the tables do not add up to one company: {shown}")
 
 
 class WorkspaceError(ToolkitError):
@@ -192,3 +209,21 @@ class IllegalTransition(LedgerError):
 
 class ProtocolError(ToolkitError):
     """The Web Connector or QuickBooks broke the protocol."""
+
+
+class RequestRefused(ProtocolError):
+    """A document that QuickBooks refuses whole: nothing in it was run.
+
+    Parameters
+    ----------
+    hresult : str
+        For example ``0x80040400``.
+    message : str
+        QuickBooks' own words.
+    reason : str, optional
+        What exactly is wrong, for people; QuickBooks itself does not tell.
+    """
+
+    def __init__(self, hresult: str, message: str, reason: str = "") -> None:
+        self.hresult, self.message, self.reason = hresult, message, reason
+        super().__init__(f"{hresult}: {message}" + (f" ({reason})" if reason else ""))
