@@ -1,0 +1,48 @@
+"""Make the sample company: its QuickBooks company file, BluBilling's tables, an analyst's decisions.
+
+    python scripts/make_sample.py [DIR]
+
+DIR is ``data/sample`` beside this folder unless given. Nothing depends on the clock or the machine: the same
+files come out byte for byte, and a test holds the committed ones equal to them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sample.basics import Ids, write_csv, write_quickbooks
+from sample.lists import Company
+from sample.receivables import make_receivables
+
+from toolkit.tables import TABLES
+
+
+def make(directory: Path) -> None:
+    """Write every file of the sample below ``directory``."""
+    ids = Ids()
+    company = Company(ids)
+    receivables = make_receivables(company, ids)
+    _write_company(directory / "quickbooks", company, receivables)
+
+
+def _write_company(directory: Path, company: Company, receivables: object) -> None:
+    rows = {**company.tables, **vars(receivables)}
+    for name, table in TABLES.items():
+        if name.startswith("quickbooks."):
+            write_quickbooks(directory, table, rows.pop(name.removeprefix("quickbooks.")))
+    assert not rows, f"no table for {sorted(rows)}"
+    columns = ("list_id", "name", "kind")
+    write_csv(directory / "other_names.csv", columns, [[r[c] for c in columns] for r in company.other_names])
+
+
+def main(arguments: list[str]) -> None:
+    """Run from the command line."""
+    if len(arguments) > 1:
+        sys.exit("usage: python scripts/make_sample.py [DIR]")
+    default = Path(__file__).resolve().parents[1] / "data" / "sample"
+    make(Path(arguments[0]) if arguments else default)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
