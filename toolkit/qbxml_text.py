@@ -1,0 +1,215 @@
+"""The characters of qbXML: which may be sent, and how the text of a real answer becomes XML.
+
+QuickBooks stores text in Windows-1252 and copies into its answers whatever users pasted. So nothing
+leaves that QuickBooks would turn into ``?``, and an answer is put right before it is parsed: encoding,
+byte order mark, blank first line, control characters, references written by Windows programs.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from toolkit.errors import QbxmlParseError
+from toolkit.tables import finding
+
+__all__ = ["AnswerText", "normal_text", "text_problem"]
+
+BLOCK = 1 << 16  # bytes read at a time
+LONGEST = 10_000_000  # libxml2's own limit for one text; what is longer is no answer
+_PROLOG_LIMIT = 1 << 20
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# What XML does not take as it stands: references, to be looked at; control characters; bytes that are not
+# UTF-8, which the decoder hands over as U+DC80 to U+DCFF.
+_DOUBTFUL = re.compile("&#(?:[0-9]+|x[0-9a-fA-F]+);|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_PROLOG = re.compile(r"[\s\ufeff]*(?:(?:<\?.*?\?>|<!--.*?-->)[\s\ufeff]*)*", re.DOTALL)
+_DECLARATION = re.compile(r"<\?xml\s.*?\?>|\ufeff", re.DOTALL)
+_ROOT = re.compile(r"<([^\s<>/]{1,60})")
+
+
+def normal_text(text: str) -> str:
+    r"""Return text as it is sent and counted: in Unicode's composed form (NFC).
+
+    >>> len(normal_text("Jose\u0301"))
+    4
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def text_problem(text: str) -> str | None:
+    """Return why QuickBooks cannot hold a text, or None when it can.
+
+    Parameters
+    ----------
+    text : str
+        In composed form, see :func:`normal_text`.
+
+    Notes
+    -----
+    Source: tests on QuickBooks desktop: other characters are refused, or stored as ``?``; XML 1.0, ``Char``.
+
+    Examples
+    --------
+    >>> text_problem("O’Brien & Søn – 5 €") is None
+    True
+    >>> text_problem("Łódź")
+    'outside Windows-1252, which QuickBooks stores: Ł (U+0141), ź (U+017A)'
+    """
+    control = _CONTROL.search(text)
+    if control:
+        return f"has a control character: U+{ord(control[0]):04X} at character {control.start() + 1}"
+    if text.isascii():
+        return None
+    foreign = list(dict.fromkeys(letter for letter in text if not _in_windows_1252(letter)))
+    if not foreign:
+        return None
+    shown = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in foreign[:5])
+    return f"outside Windows-1252, which QuickBooks stores: {shown}{', ...' if len(foreign) > 5 else ''}"
+
+
+def _in_windows_1252(letter: str) -> bool:
+    try:
+        letter.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class AnswerText:
+    """The text of one answer, put right, as UTF-8 in pieces that end between elements.
+
+    Iterating reads the stream once. The encoding that the document declares is not believed: what passed
+    through the Web Connector was a string, and its declaration says nothing of the bytes. UTF-8 and UTF-16
+    are recognised; a byte that is not UTF-8 is read as Windows-1252.
+
+    Parameters
+    ----------
+    stream : binary file
+        Anything with ``read(size)``.
+
+    Raises
+    ------
+    QbxmlParseError
+        While iterating: no XML, an HTML page, another document, or a document type declaration.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._line = 1  # line of the first character that is not cleaned yet
+        self._removed = 0
+        self._first_removed = 0
+        self._foreign = 0
+        self._surrogates = False
+        self._reported = (0, 0)
+
+    def __iter__(self) -> Iterator[bytes]:
+        held, begun = "", False
+        for block in self._decoded():
+            held += block
+            if not begun:
+                prolog = _PROLOG.match(held)
+                end = prolog.end() if prolog else 0
+                if len(held) - end < 80 and len(held) < _PROLOG_LIMIT:
+                    continue  # the root's name may not be whole yet
+                held, begun = self._begin(held, end), True
+            cut = held.rfind(">") + 1  # never inside a reference
+            if cut:
+                yield self._cleaned(held[:cut])
+                held = held[cut:]
+            elif len(held) > LONGEST:
+                raise QbxmlParseError(f"a text of more than {LONGEST:,} characters", self._line)
+        if not begun:
+            prolog = _PROLOG.match(held)
+            held = self._begin(held, prolog.end() if prolog else 0)
+        if held:
+            yield self._cleaned(held)
+
+    def findings(self) -> list[dict[str, str | None]]:
+        """Return what was put right since the last call, one finding a kind with the count so far."""
+        found = []
+        if self._removed > self._reported[0]:
+            message = (
+                f"{self._removed} control characters, which XML does not allow, were left out of the answer; "
+                f"the first stood in line {self._first_removed}"
+            )
+            found.append(finding("info", "control_characters", message))
+        if self._foreign > self._reported[1]:
+            message = f"{self._foreign} bytes of the answer are not UTF-8 and were read as Windows-1252"
+            found.append(finding("info", "not_utf8", message))
+        self._reported = (self._removed, self._foreign)
+        return found
+
+    def _decoded(self) -> Iterator[str]:
+        head = b""
+        while len(head) < 4 and (more := self._stream.read(BLOCK)):
+            head += more
+        name = "utf-8"
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            name = "utf-16"
+        elif head[:2] in (b"<\0", b"\0<"):
+            name = "utf-16-le" if head[0] else "utf-16-be"
+        decoder = codecs.getincrementaldecoder(name)("surrogateescape" if name == "utf-8" else "replace")
+        block = head
+        while block:
+            yield decoder.decode(block)
+            block = self._stream.read(BLOCK)
+        yield decoder.decode(b"", final=True)
+
+    def _begin(self, text: str, end: int) -> str:
+        """Return the text from its first line without its declaration, once it is seen to be qbXML."""
+        rest, line = text[end:], text.count("\n", 0, end) + 1
+        if not rest.strip("\0"):
+            raise QbxmlParseError(
+                "it has no root element" if text.strip("\0\ufeff \t\r\n") else "it is empty", line
+            )
+        if rest[:9].upper() == "<!DOCTYPE" and "html" not in rest[9:20].lower():
+            raise QbxmlParseError("it has a document type declaration, which qbXML never has", line)
+        root = _ROOT.match(rest)
+        if root is None:
+            raise QbxmlParseError("it is not XML: text where <QBXML> should begin", line)
+        name = root[1]
+        if name != "QBXML":
+            local = name.rpartition(":")[2].lower()
+            known = {"html": "an HTML page", "!doctype": "an HTML page", "envelope": "a SOAP envelope"}
+            raise QbxmlParseError(f"it is {known.get(local, f'a document <{name}>')}; expected <QBXML>", line)
+        return _DECLARATION.sub(lambda match: "\n" * match[0].count("\n"), text[:end]) + rest
+
+    def _cleaned(self, text: str) -> bytes:
+        def right(match: re.Match[str]) -> str:
+            found = match[0]
+            if found[0] == "&":
+                put = self._reference(found)
+            elif "\udc80" <= found <= "\udcff":
+                self._foreign += 1
+                put = bytes([ord(found) - 0xDC00]).decode("cp1252", "replace")
+            else:
+                put = ""
+            if not put:
+                self._removed += 1
+                self._first_removed = self._first_removed or self._line + text.count("\n", 0, match.start())
+            return put
+
+        clean = _DOUBTFUL.sub(right, text)
+        self._line += text.count("\n")
+        if self._surrogates:  # halves of one character, written as a reference each
+            self._surrogates = False
+            clean = clean.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return clean.encode()
+
+    def _reference(self, reference: str) -> str:
+        """Return what a numeric reference stands for: as it is, a character, or nothing."""
+        digits = reference[2:-1]
+        if len(digits.lstrip("x0")) > 7:
+            return ""
+        code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
+        if 0xD800 <= code <= 0xDFFF:
+            self._surrogates = True
+            return chr(code)
+        if 0x80 <= code <= 0x9F:  # Windows programs mean their own code page
+            return bytes([code]).decode("cp1252", "ignore")
+        legal = code in (9, 10, 13) or 0x20 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
+        return reference if legal else ""
