@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -51,7 +51,7 @@ def terminal_table(
     *,
     title: str = "",
     limit: int = 20,
-) -> Table:
+) -> Group:
     """Return a frame as a table for the terminal.
 
     Parameters
@@ -63,10 +63,10 @@ def terminal_table(
     title : str
         Line above.
     limit : int
-        Rows at most; the caption says how many more there are.
+        Rows at most; a line below says how many more there are.
     """
     headings = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns}
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, heading in headings.items():
         numeric = len(frame) > 0 and all(
             isinstance(v, Decimal | int) or v is None for v in _values(frame[name])
@@ -74,10 +74,10 @@ def terminal_table(
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in to_rows(frame[list(headings)].head(limit)):
         table.add_row(*(_cell(name, row[name]) for name in headings))
-    if len(frame) > limit:
-        table.caption = f"... and {len(frame) - limit:,} more rows"
-        table.caption_justify = "left"
-    return table
+    # Lines of their own: a title or caption of a rich table wraps at the table's width.
+    above = [Text(title, style="bold")] if title else []
+    below = [Text(f"... and {len(frame) - limit:,} more rows")] if len(frame) > limit else []
+    return Group(*above, table, *below)
 
 
 def show_findings(console: Console, findings: pd.DataFrame, *, limit: int = 20) -> None:

@@ -203,9 +203,9 @@ SETTINGS: dict[str, Setting] = {
         Setting("carry_forward.price_code", _text, None, "Price code of that plan's charge.", "BALANCE"),
         Setting(
             "carry_forward.shape",
-            _choice("balance", "lines"),
+            _choice("balance"),
             "balance",
-            "balance: one line with what is open on an invoice; lines: its lines.",
+            "balance: one line with what is open on an invoice.",
             "balance",
         ),
         Setting(

@@ -1,0 +1,34 @@
+"""QuickBooks' codes in plain words."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit.quickbooks_codes import HRESULTS, NOTHING_RAN, STATUSES, explain_hresult, explain_status
+
+
+@pytest.mark.parametrize("code", HRESULTS)
+def test_every_hresult_says_what_happened_and_what_to_do(code: str) -> None:
+    text = explain_hresult(code.lower(), "raw text")
+    assert HRESULTS[code].meaning in text
+    assert HRESULTS[code].remedy in text
+    assert code in text
+    assert "raw text" in text
+
+
+def test_an_unknown_hresult_is_told_as_it_came() -> None:
+    assert (
+        explain_hresult("0x8004FFFF", "odd")
+        == "QuickBooks reported an error. (0x8004FFFF). QuickBooks said: odd"
+    )
+
+
+def test_only_a_refused_document_is_certain_not_to_have_run() -> None:
+    assert set(NOTHING_RAN) == {"0x80040400", "0x80040423"}
+
+
+def test_a_status_gives_quickbooks_own_words_first() -> None:
+    text = explain_status(3100, 'The name "Acme" of the list element is already in use.')
+    assert text.startswith('The name "Acme"')
+    assert STATUSES[3100].remedy in text
+    assert explain_status(3999, "") == "QuickBooks answered with status 3999."

@@ -1,0 +1,262 @@
+"""Commands on the BluBilling side: load, map, carry-forward, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+
+from toolkit import cutover, extract, mapping
+from toolkit.cli.shared import (
+    EndOption,
+    JsonOption,
+    StartOption,
+    WorkspaceOption,
+    date_range,
+    emit,
+    finish,
+    opened,
+    person,
+)
+from toolkit.display import money, show_findings, terminal_table
+from toolkit.errors import UsageError
+from toolkit.tables import to_rows
+
+MISMATCHES = {
+    "contract_code": "plan",
+    "price_code": "price code",
+    "reason": "reason",
+    "suggestion": "suggestion",
+    "score": "score",
+    "amount": "12 months",
+}
+UNDECIDED = {"account_number": "account", "name": "name", "status": "status", "suggestion": "suggestion"}
+CHARGE_KEYS = (
+    "contract_code",
+    "price_code",
+    "status",
+    "reason",
+    "item_list_id",
+    "item_full_name",
+    "suggestion",
+    "score",
+)
+
+
+def load(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Spreadsheets: .xlsx or .csv.", show_default=False)],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Load BluBilling's spreadsheets; a table is loaded whole or not at all.
+
+    Example: toolkit load customers.csv plans.csv charges.xlsx
+    """
+    with opened(ctx, workspace) as ws:
+        loaded = extract.load(ws, files)
+        document = {"rows": loaded.rows, "gone": loaded.gone, "findings": loaded.findings}
+
+        def show(console: Console) -> None:
+            for name, count in loaded.rows.items():
+                console.print(f"{name}: {count:,} rows")
+            for name, keys in loaded.gone.items():
+                console.print(
+                    f"{name}: {len(keys):,} rows are gone since the last load: {', '.join(keys[:5])}",
+                    markup=False,
+                )
+            show_findings(console, loaded.findings)
+
+        emit(ctx, as_json, document, show)
+    finish(loaded.findings)
+
+
+def map_(
+    ctx: typer.Context,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write the workbook.", show_default=False)
+    ] = None,
+    read: Annotated[
+        Path | None, typer.Option("--read", help="Read its decisions.", show_default=False)
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Match charges, customers and payment methods; list what does not match.
+
+    Example: toolkit map --write mapping.xlsx, decide in Excel, toolkit map --read mapping.xlsx
+    """
+    if write and read:
+        raise UsageError("--write and --read are two steps: write, decide in Excel, then read")
+    with opened(ctx, workspace) as ws:
+        decided, findings = 0, None
+        if read:
+            result = cutover.read_mapping(ws, read, person())
+            decided, findings = sum(map(len, result.decisions.values())), result.findings
+        matches = cutover.write_mapping(ws, write) if write else cutover.match(ws)
+        findings = matches.findings if findings is None else pd.concat([findings, matches.findings])
+        counts = mapping.summary(matches.charges)
+        document = {
+            "counts": counts,
+            "charges": matches.charges[list(CHARGE_KEYS)],
+            "customers": mapping.summary(matches.customers),
+            "payment_methods": mapping.summary(matches.payment_methods),
+            "decided": decided,
+            "file": str(write) if write else None,
+            "findings": findings,
+        }
+
+        def show(console: Console) -> None:
+            if read:
+                console.print(f"{decided} decisions read from {read}", markup=False)
+            show_matches(console, matches)
+            show_findings(console, findings)
+            if write:
+                console.print(
+                    f"Workbook: {write}. Fill the column decision, then: toolkit map --read {write}",
+                    markup=False,
+                )
+
+        emit(ctx, as_json, document, show)
+    finish(findings)
+
+
+def show_matches(console: Console, matches: cutover.Matches, *, limit: int = 20) -> None:
+    """Print the counts of a match, and what is still to decide."""
+    for name, frame in (("Charges", matches.charges), ("Customers", matches.customers)):
+        counts = ", ".join(f"{count:,} {status}" for status, count in mapping.summary(frame).items() if count)
+        console.print(f"{name}: {counts}")
+    charges = matches.charges[matches.charges["status"] == "mismatch"]
+    if len(charges):
+        console.print(terminal_table(charges, MISMATCHES, title="Charges to decide", limit=limit))
+    customers = matches.customers[matches.customers["status"].isin(["undecided", "ambiguous"])]
+    if len(customers):
+        console.print(terminal_table(customers, UNDECIDED, title="Customers to decide", limit=limit))
+    methods = matches.payment_methods[matches.payment_methods["status"] == "mismatch"]
+    if len(methods):
+        columns = {"method": "method", "reason": "reason", "suggestion": "suggestion"}
+        console.print(terminal_table(methods, columns, title="Payment methods to decide", limit=limit))
+
+
+def carry_forward(
+    ctx: typer.Context,
+    out: Annotated[Path | None, typer.Option("--out", help="The upload file.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write BluBilling's upload file of the invoices open at the cutover date, or refuse with the reasons.
+
+    Example: toolkit carry-forward --out carry_forward.csv
+    """
+    with opened(ctx, workspace) as ws:
+        plan, path = cutover.carry_forward(ws, out)
+        document = {
+            "ready": plan.ready,
+            "rows": len(plan.upload) if plan.ready else 0,
+            "file": str(path) if path else None,
+            "findings": plan.findings,
+        }
+
+        def show(console: Console) -> None:
+            show_findings(console, plan.findings)
+            if path is None:
+                console.print("Refused: nothing was written. Mend the errors above, then run it again.")
+                return
+            total = sum(
+                row["open_amount"] for row in to_rows(plan.documents) if row["record_kind"] == "invoice"
+            )
+            console.print(
+                f"{len(plan.upload):,} invoices, {money(total)} open, written to {path}", markup=False
+            )
+            console.print("Upload it to BluBilling, load its tables again, then export.")
+
+        emit(ctx, as_json, document, show)
+    finish(plan.findings, failed=not plan.ready)
+
+
+def export(
+    ctx: typer.Context,
+    start: StartOption = None,
+    end: EndOption = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Everything since the cutover that was not sent.")
+    ] = False,
+    customers: Annotated[bool, typer.Option("--customers", help="New customers.")] = False,
+    invoices: Annotated[bool, typer.Option("--invoices", help="Invoices by invoice date.")] = False,
+    payments: Annotated[bool, typer.Option("--payments", help="Payments by effective date.")] = False,
+    credits_: Annotated[bool, typer.Option("--credits", help="House credits.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Documents at most: a pilot.", show_default=False)
+    ] = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Approve the job at once.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a date range against the gate and queue an export job, as a draft until it is approved.
+
+    Example: toolkit export --start 2026-01-01 --end 2026-01-31 --customers --invoices --payments
+    """
+    first, last = date_range(start, end)
+    with opened(ctx, workspace) as ws:
+        plan = cutover.plan_export(
+            ws,
+            start=first,
+            end=last,
+            new=new,
+            customers=customers,
+            invoices=invoices,
+            payments=payments,
+            credits=credits_,
+            limit=limit,
+        )
+        queued = ws.queue(plan) if len(plan.operations) else None
+        if queued and approve:
+            ws.approve(queued.job, person())
+        left_out = pd.concat([plan.left_out, queued.left_out]) if queued else plan.left_out
+        document = {
+            "job": queued.job if queued else None,
+            "operations": queued.operations if queued else 0,
+            "findings": plan.findings,
+            "left_out": left_out,
+            "totals": plan.totals,
+        }
+
+        def show(console: Console) -> None:
+            show_plan(console, plan, left_out)
+            if queued is None:
+                console.print("Nothing to send.")
+            elif approve:
+                console.print(
+                    f"Job {queued.job}: {queued.operations:,} operations, approved. Next: toolkit serve"
+                )
+            else:
+                console.print(f"Job {queued.job}: {queued.operations:,} operations wait as a draft.")
+                console.print(f"Review: toolkit show {queued.job}   Approve: toolkit approve {queued.job}")
+
+        emit(ctx, as_json, document, show)
+    finish(plan.findings)
+
+
+def show_plan(
+    console: Console, plan: cutover.transform.Plan, left_out: pd.DataFrame, *, limit: int = 20
+) -> None:
+    """Print what an export will send, what it leaves out, and the findings."""
+    console.print(terminal_table(plan.totals, list(plan.totals.columns), title="Export"))
+    if len(left_out):
+        grouped: dict[tuple[str, str], list[object]] = {}
+        for row in to_rows(left_out):
+            grouped.setdefault((row["source_table"], row["rule"]), []).append(row)
+        for (name, rule), rows in sorted(grouped.items()):
+            console.print(f"left out: {len(rows):,} of {name}, {rule}: {rows[0]['reason']}", markup=False)  # type: ignore[index]
+    show_findings(console, plan.findings, limit=limit)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command("load")(load)
+    app.command("map")(map_)
+    app.command("carry-forward")(carry_forward)
+    app.command("export")(export)

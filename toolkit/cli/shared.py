@@ -1,0 +1,99 @@
+"""What every command shares: the workspace option, JSON or people, and errors as one line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import pandas as pd
+import typer
+from rich.console import Console
+
+from toolkit.display import to_json
+from toolkit.errors import UsageError
+from toolkit.workspace import Workspace
+
+EXIT_DONE, EXIT_FINDINGS, EXIT_USAGE = 0, 1, 2
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace", "-w", envvar="TOOLKIT_WORKSPACE", help="The workspace folder.", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+StartOption = Annotated[
+    str | None, typer.Option("--start", help="First day, like 2026-01-01.", show_default=False)
+]
+EndOption = Annotated[str | None, typer.Option("--end", help="Last day, included.", show_default=False)]
+JobArguments = Annotated[list[int], typer.Argument(help="Numbers of the jobs.", show_default=False)]
+
+
+@dataclass
+class Globals:
+    """Options given before the command."""
+
+    workspace: Path | None = None
+    as_json: bool = False
+
+
+def console() -> Console:
+    """Return the console that people read."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def person() -> str:
+    """Return who is at the keyboard, for decisions and approvals."""
+    return getpass.getuser()
+
+
+@contextmanager
+def opened(ctx: typer.Context, workspace: Path | None) -> Iterator[Workspace]:
+    """Open the workspace named before or after the command, and close it at the end."""
+    path = workspace or ctx.obj.workspace
+    if path is None:
+        raise UsageError(
+            "no workspace is named: use -w DIR or set TOOLKIT_WORKSPACE (make one: toolkit init DIR)"
+        )
+    ws = Workspace(path)
+    try:
+        yield ws
+    finally:
+        ws.close()
+
+
+def emit(ctx: typer.Context, as_json: bool, document: Any, show: Callable[[Console], None]) -> None:
+    """Print the JSON document, or let ``show`` print for people."""
+    if as_json or ctx.obj.as_json:
+        typer.echo(to_json(document))
+    else:
+        show(console())
+
+
+def day(text: str | None, option: str) -> dt.date | None:
+    """Return an ISO date from an option; ``UsageError`` names the option."""
+    if text is None:
+        return None
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: not a date like 2026-01-31") from error
+
+
+def date_range(start: str | None, end: str | None) -> tuple[dt.date | None, dt.date | None]:
+    """Return both ends of a range; ``UsageError`` where it runs backwards."""
+    first, last = day(start, "--start"), day(end, "--end")
+    if first and last and first > last:
+        raise UsageError(f"--start {first} lies after --end {last}")
+    return first, last
+
+
+def finish(findings: pd.DataFrame | None = None, *, failed: bool = False) -> NoReturn:
+    """Leave with 1 where there is an error finding or a failure, else with 0."""
+    errors = findings is not None and bool((findings["severity"] == "error").any())
+    raise typer.Exit(EXIT_FINDINGS if errors or failed else EXIT_DONE)

@@ -1,0 +1,296 @@
+"""The steps of a cutover on one workspace: what the commands, the demo and the notebooks call.
+
+Each step reads tables from the workspace, lets a pure module think, and writes what came out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from toolkit import mapping, reconcile, transform, workbook
+from toolkit.carry_forward import CarryForward, plan_carry_forward
+from toolkit.errors import UsageError
+from toolkit.tables import to_rows
+from toolkit.workspace import Workspace
+
+IDS_PER_QUERY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What charges, customers and payment methods are matched to.
+
+    Parameters
+    ----------
+    charges, customers, payment_methods : pandas.DataFrame
+        ``match.charges``, ``match.customers``, ``match.payment_methods``.
+    findings : pandas.DataFrame
+        Doubts about decisions: renamed items, two accounts on one customer, ...
+    """
+
+    charges: pd.DataFrame
+    customers: pd.DataFrame
+    payment_methods: pd.DataFrame
+    findings: pd.DataFrame
+
+
+def match(ws: Workspace) -> Matches:
+    """Match everything that is matched, with the decisions that stand."""
+    tables = ws.tables()
+    charges = mapping.match_charges(
+        tables["billing.charges"],
+        tables["quickbooks.items"],
+        tables["mapping.charge_items"],
+        invoice_lines=tables["billing.invoice_lines"],
+        invoices=tables["billing.invoices"],
+        local_items=tables["mapping.local_items"],
+    )
+    customers = mapping.match_customers(
+        tables["billing.customers"],
+        tables["quickbooks.customers"],
+        tables["mapping.customers"],
+        invoices=tables["billing.invoices"],
+    )
+    methods = mapping.match_payment_methods(
+        tables["billing.payments"],
+        tables["quickbooks.payment_methods"],
+        tables["mapping.payment_methods"],
+        settings=ws.settings,
+    )
+    return Matches(charges, customers, methods, mapping.mapping_findings(charges, customers, methods, tables))
+
+
+def write_mapping(ws: Workspace, path: Path) -> Matches:
+    """Write the mapping workbook and return what it shows."""
+    matches = match(ws)
+    workbook.write_workbook(path, **_workbook_arguments(ws, matches), company=ws.company)
+    return matches
+
+
+def read_mapping(ws: Workspace, path: Path, who: str) -> workbook.WorkbookRead:
+    """Read the decisions of a mapping workbook into the ledger.
+
+    Rows with an error finding are not decided; reading the same workbook twice changes nothing.
+    """
+    with ws.lock():
+        read = workbook.read_workbook(path, **_workbook_arguments(ws, match(ws)))
+        for table, rows in read.decisions.items():
+            ws.ledger.decide(table, rows, who)
+    return read
+
+
+def _workbook_arguments(ws: Workspace, matches: Matches) -> dict[str, Any]:
+    return {
+        "charges": matches.charges,
+        "customers": matches.customers,
+        "payment_methods": matches.payment_methods,
+        "items": ws.read("quickbooks.items"),
+        "quickbooks_customers": ws.read("quickbooks.customers"),
+        "quickbooks_methods": ws.read("quickbooks.payment_methods"),
+        "workspace_id": ws.id,
+        "stamp": ws.ledger.decisions_stamp(),
+    }
+
+
+def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward, Path | None]:
+    """Write BluBilling's upload file and bind the carried documents, or refuse with findings.
+
+    Returns
+    -------
+    tuple
+        The plan, and the file written; ``None`` where the gate refused and nothing changed.
+    """
+    plan = plan_carry_forward(ws.tables(), ws.settings)
+    if not plan.ready:
+        return plan, None
+    path = out or ws.path / "reports" / "carry_forward.csv"
+    with ws.lock():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plan.upload.to_csv(path, index=False, encoding="utf-8", lineterminator="\r\n")
+        ws.ledger.bind(
+            {
+                "record_kind": row["record_kind"],
+                "key": row["key"],
+                "origin": "quickbooks",
+                "quickbooks_id": row["txn_id"],
+                "ref_number": row["ref_number"],
+                "customer_list_id": row["customer_list_id"],
+                "amount": row["open_amount"],
+            }
+            for row in to_rows(plan.documents)
+        )
+    return plan, path
+
+
+def plan_export(ws: Workspace, **options: Any) -> transform.Plan:
+    """Return the plan of an export; ``options`` as :func:`toolkit.transform.plan_export` takes them."""
+    return transform.plan_export(ws.tables(), ws.settings, **options)
+
+
+def tie_out(ws: Workspace) -> reconcile.TieOut:
+    """Tie out what QuickBooks holds to what was sent."""
+    return reconcile.tie_out(ws.tables(), ws.settings)
+
+
+def queue_refresh(ws: Workspace) -> int:
+    """Queue a re-read of every record that was sent, and return the job's number.
+
+    Raises
+    ------
+    UsageError
+        Nothing was sent yet.
+    """
+    operations = ws.read("ledger.operations")
+    queries = list(_refresh_queries(to_rows(operations)))
+    if not queries:
+        raise UsageError("nothing was sent to QuickBooks yet, so there is nothing to read again")
+    return ws.ledger.add_import("refresh", queries)
+
+
+def _refresh_queries(operations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    lines = {"IncludeLineItems": True, "IncludeLinkedTxns": True}
+    kinds: Mapping[str, tuple[str, str, dict[str, Any]]] = {
+        "customer": ("CustomerQuery", "ListID", {}),
+        "invoice": ("InvoiceQuery", "TxnID", lines),
+        "credit_memo": ("CreditMemoQuery", "TxnID", lines),
+        "payment": ("ReceivePaymentQuery", "TxnID", {"IncludeLineItems": True}),
+    }
+    for kind, (name, id_element, extra) in kinds.items():
+        ids = sorted(
+            row["list_id"] or row["txn_id"]
+            for row in operations
+            if row["record_kind"] == kind and row["status"] == "applied"
+        )
+        for start in range(0, len(ids), IDS_PER_QUERY):
+            chunk = ids[start : start + IDS_PER_QUERY]
+            yield {"name": name, "fields": {id_element: chunk, **extra}, "iterate": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the cutover.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    state : str
+        ``done``, ``open`` or ``blocked``.
+    detail : str
+        What is there, or what blocks it.
+    command : str
+        What to run for it.
+    """
+
+    name: str
+    state: str
+    detail: str
+    command: str
+
+
+def steps(ws: Workspace) -> list[Step]:
+    """Return the steps of the cutover in their order; the first one that is not done is the next one."""
+    return [*_data_steps(ws), *_mapping_steps(ws), *_export_steps(ws)]
+
+
+def _data_steps(ws: Workspace) -> Iterator[Step]:
+    settings = ws.settings
+    yield Step(
+        "Set the cutover date",
+        "done" if settings.cutover_date else "open",
+        str(settings.cutover_date or "documents dated on or before it stay with QuickBooks"),
+        "toolkit set cutover_date 2025-12-31",
+    )
+    needed = ("quickbooks.items", "quickbooks.customers", "quickbooks.invoices", "quickbooks.accounts")
+    missing = [name.removeprefix("quickbooks.") for name in needed if not ws.has(name)]
+    jobs = to_rows(ws.read("ledger.jobs"))
+    waiting = [
+        job["id"] for job in jobs if job["kind"] != "export" and job["status"] in ("queued", "running")
+    ]
+    detail = f"{len(ws.read('quickbooks.items')):,} items, {len(ws.read('quickbooks.customers')):,} customers"
+    if waiting:
+        detail = f"waiting for the Web Connector: {len(waiting)} jobs"
+    elif missing:
+        detail = f"not imported yet: {', '.join(missing)}"
+    command = "toolkit serve" if waiting else "toolkit import all"
+    yield Step("Import from QuickBooks", "open" if missing or waiting else "done", detail, command)
+    loaded = [name for name in ("customers", "plans", "charges") if ws.has(f"billing.{name}")]
+    yield Step(
+        "Load BluBilling's tables",
+        "done" if len(loaded) == 3 else "open",
+        f"loaded: {', '.join(loaded)}" if loaded else "customers, plans and charges are needed",
+        "toolkit load customers.csv plans.csv charges.csv",
+    )
+
+
+def _mapping_steps(ws: Workspace) -> Iterator[Step]:
+    if not (ws.has("billing.charges") and ws.has("quickbooks.items")):
+        yield Step("Map charges and customers", "blocked", "needs both sides", "toolkit map")
+        yield Step("Carry open invoices forward", "blocked", "needs the mapping", "toolkit carry-forward")
+        return
+    matches = match(ws)
+    charges = int((matches.charges["status"] == "mismatch").sum())
+    customers = int(matches.customers["status"].isin(["undecided", "ambiguous"]).sum())
+    yield Step(
+        "Map charges and customers",
+        "open" if charges or customers else "done",
+        f"{charges} charges and {customers} customers to decide"
+        if charges or customers
+        else "nothing to decide",
+        "toolkit map --write mapping.xlsx",
+    )
+    crosswalk = ws.read("ledger.crosswalk")
+    carried = int((crosswalk["origin"] == "quickbooks").sum())
+    if carried:
+        yield Step(
+            "Carry open invoices forward", "done", f"{carried} documents carried", "toolkit carry-forward"
+        )
+        return
+    plan = plan_carry_forward(ws.tables(), ws.settings)
+    errors = int((plan.findings["severity"] == "error").sum())
+    yield Step(
+        "Carry open invoices forward",
+        "open" if plan.ready else "blocked",
+        "the gate is open" if plan.ready else f"{errors} findings in the way",
+        "toolkit carry-forward",
+    )
+
+
+def _export_steps(ws: Workspace) -> Iterator[Step]:
+    exports = [job for job in to_rows(ws.read("ledger.jobs")) if job["kind"] == "export"]
+    drafts = [job["id"] for job in exports if job["status"] == "draft"]
+    under_way = [job["id"] for job in exports if job["status"] in ("queued", "running")]
+    applied = sum(job["applied"] or 0 for job in exports)
+    if not ws.has("billing.invoices"):
+        yield Step(
+            "Export to QuickBooks", "blocked", "needs BluBilling's invoices", "toolkit load invoices.csv ..."
+        )
+    elif drafts:
+        yield Step(
+            "Export to QuickBooks",
+            "open",
+            f"job {drafts[0]} waits for approval",
+            f"toolkit approve {drafts[0]}",
+        )
+    elif under_way:
+        yield Step("Export to QuickBooks", "open", "waiting for the Web Connector", "toolkit serve")
+    else:
+        detail = f"{applied:,} operations applied" if applied else "nothing exported yet"
+        command = "toolkit export --start 2026-01-01 --end 2026-01-31 --customers --invoices --payments"
+        yield Step("Export to QuickBooks", "done" if applied else "open", detail, command)
+    if not applied:
+        yield Step("Tie out", "blocked", "needs an export", "toolkit reconcile --refresh")
+        return
+    result = tie_out(ws)
+    open_ends = int((~result.differences["explained"].astype(bool)).sum()) if len(result.differences) else 0
+    yield Step(
+        "Tie out",
+        "done" if result.ties else "open",
+        f"{len(result.differences)} differences, {open_ends} without a reason",
+        "toolkit reconcile",
+    )
