@@ -31,6 +31,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "quickbooks_codes",
     ),
     (
+        "qbxml_text",
+        "qbxml_columns",
+        "qbxml_events",
         "qbxml_write",
         "qbxml_read",
         "qbxml_io",

@@ -162,7 +162,7 @@ class _Reader:
         yield from self._flush(response)
         yield Status(
             request=str(response.tag).removesuffix("Rs"),
-            request_id=response.get("requestID"),
+            request_id=response.get("requestID") or None,
             code=code,
             severity=response.get("statusSeverity") or "",
             message=response.get("statusMessage") or "",
@@ -181,7 +181,7 @@ class _Reader:
             rows = qbxml_columns.layout(name).arrow(self.rows.get(name, []))
             findings = (*self.findings.get(name, ()), *self.pending)
             self.pending.clear()
-            yield Batch(name, rows, response.get("requestID"), findings)
+            yield Batch(name, rows, response.get("requestID") or None, findings)
         self.rows.clear()
         self.findings.clear()
 

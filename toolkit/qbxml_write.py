@@ -35,8 +35,9 @@ class Request:
     fields : mapping
         For an Add or Mod what stands in ``<InvoiceAdd>``, otherwise what stands in the request itself. An
         aggregate is a mapping, an element that repeats a list; values are ``str``, ``int``, ``bool``,
-        ``Decimal``, ``date`` or ``datetime``. ``None`` leaves an element out, ``""`` writes it empty (which
-        clears a field in a Mod). The order does not matter.
+        ``Decimal``, ``date`` or ``datetime``. ``None`` leaves an element out, and so does a mapping of
+        nothing but ``None``; ``""`` and ``{}`` write it empty (which clears a field in a Mod). The order does
+        not matter.
     request_id : str
         Comes back with the answer; at most 50 characters, each once in a document.
     iterator : {"Start", "Continue", "Stop"}, optional
@@ -231,12 +232,15 @@ def _request_content(
     within = {key: value for key, value in fields.items() if key not in beside}
     content: _Content = [(name, _content(inner[1], within, "", version, problems))]
     for key, value in beside.items():
-        content += _member(model, key, value, "", version, problems)
+        content += [] if _absent(value) else _member(model, key, value, "", version, problems)
     return content
 
 
 def _younger(particle: Particle, version: str) -> bool:
-    return qbxml_spec.version_key(particle.since) > qbxml_spec.version_key(version)
+    return _version_key(particle.since) > _version_key(version)
+
+
+_version_key = cache(qbxml_spec.version_key)
 
 
 def _content(
@@ -249,7 +253,7 @@ def _content(
             )
     content: _Content = []
     for name in model.members:
-        if fields.get(name) is not None:
+        if not _absent(fields.get(name)):
             content += _member(model, name, fields[name], path, version, problems)
     reason = model.order_problem(tuple(name for name, _ in content))
     if reason:
@@ -267,7 +271,7 @@ def _member(
     elif _younger(particle, version):
         limit = f"needs qbXML {particle.since}, and {version} is spoken"
         problems.append(FieldProblem(path + name, _shown(value), limit))
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    values = [one for one in value if not _absent(one)] if isinstance(value, (list, tuple)) else [value]
     content: _Content = []
     for number, one in enumerate(values, 1):
         here = f"{path}{name}[{number}]" if len(values) > 1 else path + name
@@ -285,6 +289,13 @@ def _member(
             text = ""
         content.append((name, text))
     return content
+
+
+def _absent(value: Any) -> bool:
+    """Return whether a field is left out; an aggregate of nothing but None must not clear what is there."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(_absent(one) for one in value.values())
+    return value is None
 
 
 def _shown(value: Any) -> str:
@@ -344,7 +355,7 @@ def _decimals(value: Any, places: int, *, keep: bool) -> str:
     number = Decimal(value)
     if not number.is_finite():
         raise ValueError("takes a finite number")
-    whole, _, fraction = f"{number:f}".partition(".")
+    whole, _, fraction = f"{number or Decimal(0):f}".partition(".")
     fraction = fraction.rstrip("0")
     if len(fraction) > places:
         raise ValueError(f"takes {places} decimals, has {len(fraction)}")
@@ -394,7 +405,7 @@ def _attribute_problems(request: Request, given: Mapping[str, str], version: str
             limit = "is not an attribute of this request"
         elif attribute.enum and value not in attribute.enum:
             limit = f"one of {', '.join(attribute.enum)}"
-        elif qbxml_spec.version_key(attribute.since) > qbxml_spec.version_key(version):
+        elif _version_key(attribute.since) > _version_key(version):
             limit = f"needs qbXML {attribute.since}, and {version} is spoken"
         elif name == "requestID" and len(value) > LONGEST_REQUEST_ID:
             limit = f"longer than {LONGEST_REQUEST_ID} characters: {len(value)}"
