@@ -1,0 +1,441 @@
+"""Answer queries: which records, in which parts.
+
+A filter that is not simulated is answered with 3250, never passed over: an answer that ignored it would be
+wrong in silence. Source: PROTOCOL 5 (iterators), 8.1 and 8.4 (what a query returns).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from toolkit.qbxml_spec import version_key
+from toolkit.rehearsal.answers import Outcome, Show
+from toolkit.rehearsal.books import REFERENCES, Books, Record, Rejected, not_available, remaining
+from toolkit.rehearsal.reading import Incoming
+
+NO_MATCH = "A query request did not find a matching object in QuickBooks"
+# What QuickBooks answers to an iterator it does not know is not documented (PROTOCOL 5); it is an Error.
+ITERATOR_UNKNOWN = 3120
+DELETED_DAYS = 90
+
+_LISTS: dict[str, tuple[str, str | None]] = {
+    "CustomerQuery": ("Customer", None),
+    "ItemQuery": ("Item", None),
+    "ItemServiceQuery": ("Item", "ItemServiceRet"),
+    "ItemSalesTaxQuery": ("Item", "ItemSalesTaxRet"),
+    "AccountQuery": ("Account", None),
+    "TermsQuery": ("Terms", None),
+    "StandardTermsQuery": ("Terms", "StandardTermsRet"),
+    "DateDrivenTermsQuery": ("Terms", "DateDrivenTermsRet"),
+    "SalesTaxCodeQuery": ("SalesTaxCode", None),
+    "PaymentMethodQuery": ("PaymentMethod", None),
+    "ClassQuery": ("Class", None),
+    "CurrencyQuery": ("Currency", None),
+}
+_DOCUMENTS = {
+    "InvoiceQuery": "Invoice",
+    "CreditMemoQuery": "CreditMemo",
+    "ReceivePaymentQuery": "ReceivePayment",
+}
+# The simulated company holds none of these.
+_EMPTY = ("SalesReceiptQuery", "ChargeQuery", "JournalEntryQuery", "DataExtDefQuery")
+_SHOWN = {"IncludeRetElement", "OwnerID", "IncludeLineItems", "IncludeLinkedTxns", "MaxReturned", "*"}
+
+Test = Callable[[Record], bool]
+
+
+class Iterators:
+    """The iterators of one session; an iterator of another session is unknown here.
+
+    Source: PROTOCOL 5: an iterator lives until the session ends.
+    """
+
+    def __init__(self, session: int) -> None:
+        self._session = session
+        self._made = 0
+        self._open: dict[str, tuple[str, list[Record]]] = {}
+
+    def start(self, name: str, found: list[Record]) -> str:
+        """Keep what a query found; return the iteratorID."""
+        self._made += 1
+        identifier = f"{{{uuid.uuid5(uuid.NAMESPACE_OID, f'{self._session}/{self._made}')}}}"
+        self._open[identifier] = (name, found)
+        return identifier
+
+    def page(self, identifier: str, name: str, most: int) -> tuple[list[Record], int]:
+        """Return the next records and how many are left after them."""
+        known, left = self._open.get(identifier, ("", []))
+        if known != name:
+            raise Rejected(ITERATOR_UNKNOWN, f'The iterator "{identifier}" is not known in this session.')
+        page = left[:most]
+        del left[:most]
+        if not left:
+            del self._open[identifier]
+        return page, len(left)
+
+    def stop(self, identifier: str, name: str) -> None:
+        """Forget an iterator."""
+        self.page(identifier, name, 0)
+        self._open.pop(identifier, None)
+
+
+def run(books: Books, iterators: Iterators, request: Incoming, version: str) -> Outcome:
+    """Return the outcome of a query.
+
+    Raises
+    ------
+    Rejected
+        3030 for a range the wrong way round, 3120 for an unknown iterator, 3150 for an iterator without
+        MaxReturned, 3250 for a filter that is not simulated.
+    """
+    values = request.values
+    show = Show(
+        lines=bool(values.get("IncludeLineItems")) or request.name not in _DOCUMENTS,
+        links=bool(values.get("IncludeLinkedTxns")),
+        owners=frozenset(str(owner).casefold() for owner in values.get("OwnerID", ())),
+        elements=frozenset(values.get("IncludeRetElement", ())),
+        version=version_key(version),
+    )
+    if request.attributes.get("iterator") in ("Continue", "Stop"):
+        return _go_on(iterators, request, show)
+    found, missing = _select(books, request)
+    if missing:
+        message = (
+            "The query request has not been fully completed. There was a required element "
+            f'("{missing[0]}") that could not be found in QuickBooks.'
+        )
+        return _counted(request, Outcome(500, "Warn", message, found, show=show), len(found))
+    if not found:
+        return Outcome(1, "Info", NO_MATCH)
+    most = values.get("MaxReturned")
+    if request.attributes.get("iterator") == "Start":
+        if most is None:
+            raise Rejected(3150, "There is a missing element: MaxReturned.")
+        identifier = iterators.start(request.name, list(found))
+        page, left = iterators.page(identifier, request.name, most)
+        return Outcome(
+            records=page, show=show, ret_count=len(page), iterator_remaining=left, iterator_id=identifier
+        )
+    return _counted(request, Outcome(records=found[:most], show=show), len(found))
+
+
+def _go_on(iterators: Iterators, request: Incoming, show: Show) -> Outcome:
+    identifier = request.attributes.get("iteratorID", "")
+    if request.attributes["iterator"] == "Stop":
+        iterators.stop(identifier, request.name)
+        return Outcome(iterator_id=identifier)
+    most = request.values.get("MaxReturned")
+    if most is None:
+        raise Rejected(3150, "There is a missing element: MaxReturned.")
+    page, left = iterators.page(identifier, request.name, most)
+    return Outcome(
+        records=page, show=show, ret_count=len(page), iterator_remaining=left, iterator_id=identifier
+    )
+
+
+def _counted(request: Incoming, outcome: Outcome, count: int) -> Outcome:
+    """Add what ``metaData`` asks for."""
+    wish = request.attributes.get("metaData", "NoMetaData")
+    if wish != "NoMetaData":
+        outcome.ret_count = count
+    if wish == "MetaDataOnly":
+        outcome.records = ()
+    return outcome
+
+
+def _select(books: Books, request: Incoming) -> tuple[list[Record], list[str]]:
+    """Return what a query finds, and the identifiers and names that it does not."""
+    name, values = request.name, request.values
+    if name in _LISTS:
+        return _list_elements(books, name, values)
+    if name in _DOCUMENTS:
+        return _documents(books, _DOCUMENTS[name], values)
+    if name == "TransactionQuery":
+        found, missing = _transactions(books, values)
+        return [_summary(record) for record in found], missing
+    if name in ("TxnDeletedQuery", "ListDeletedQuery"):
+        return _deleted(books, name, values), []
+    if name in _EMPTY:
+        return [], []
+    about = {"HostQuery": "host", "CompanyQuery": "company", "PreferencesQuery": "preferences"}
+    if name not in about or "IncludeListMetaData" in values:
+        raise not_available()
+    return [Record(f"{name.removesuffix('Query')}Ret", getattr(books.about, about[name]))], []
+
+
+# --- lists
+
+
+def _list_elements(books: Books, name: str, values: dict[str, Any]) -> tuple[list[Record], list[str]]:
+    where, tag = _LISTS[name]
+    missing: list[str] = []
+    for key in ("ListID", "FullName"):
+        if key in values:
+            by_id: dict[str, Record] = {}
+            for wanted in values[key]:
+                record = books.find(where, {key: wanted})
+                if record is None or (tag and record.tag != tag):
+                    missing.append(wanted)
+                else:
+                    by_id[record.id] = record
+            return list(by_id.values()), missing
+    tests = list(_list_tests(books, values))
+    elements = (record for record in books.lists[where].values() if tag is None or record.tag == tag)
+    found = [record for record in elements if all(test(record) for test in tests)]
+    return sorted(found, key=lambda record: record.name.casefold()), []
+
+
+def _list_tests(books: Books, values: dict[str, Any]) -> Iterator[Test]:
+    status = values.get("ActiveStatus") or "ActiveOnly"
+    if status != "All":
+        yield lambda record: record.active == (status == "ActiveOnly")
+    handled = {"ActiveStatus", "FromModifiedDate", "ToModifiedDate", "NameFilter", "NameRangeFilter"}
+    handled |= {"AccountType", "TotalBalanceFilter", "CurrencyFilter"} | _SHOWN
+    if values.keys() - handled:
+        raise not_available()
+    yield from _range(values, "FromModifiedDate", "ToModifiedDate", "TimeModified")
+    if "NameFilter" in values:
+        yield _pattern(values["NameFilter"], "Name", lambda record: record.name)
+    if "NameRangeFilter" in values:
+        yield _between(values["NameRangeFilter"], "FromName", "ToName", lambda record: record.name.casefold())
+    if "AccountType" in values:
+        yield lambda record: record.fields.get("AccountType") in values["AccountType"]
+    if "TotalBalanceFilter" in values:
+        yield _balance(books, values["TotalBalanceFilter"])
+    if "CurrencyFilter" in values:
+        yield _refers(books, "CurrencyRef", values["CurrencyFilter"])
+
+
+def _balance(books: Books, wanted: dict[str, Any]) -> Test:
+    compare: dict[str, Callable[[Decimal, Decimal], bool]] = {
+        "LessThan": lambda one, other: one < other,
+        "LessThanEqual": lambda one, other: one <= other,
+        "Equal": lambda one, other: one == other,
+        "GreaterThan": lambda one, other: one > other,
+        "GreaterThanEqual": lambda one, other: one >= other,
+    }
+    return lambda record: compare[wanted["Operator"]](books.total_balance(record), wanted["Amount"])
+
+
+# --- documents
+
+
+def _documents(books: Books, kind: str, values: dict[str, Any]) -> tuple[list[Record], list[str]]:
+    everything = [record for record in books.transactions.values() if record.kind == kind]
+    if "TxnID" in values:
+        return _by_id(books, values["TxnID"], kind)
+    for key in ("RefNumber", "RefNumberCaseSensitive"):
+        if key in values:
+            return _by_number(everything, values[key], exact=key != "RefNumber")
+    tests = list(_document_tests(books, values))
+    found = [record for record in everything if all(test(record) for test in tests)]
+    return sorted(found, key=_by_day), []
+
+
+def _by_day(record: Record) -> tuple[date, int]:
+    return record.fields.get("TxnDate") or date.min, int(record.fields.get("TxnNumber") or 0)
+
+
+def _by_id(books: Books, wanted: Iterable[str], kind: str) -> tuple[list[Record], list[str]]:
+    found: list[Record] = []
+    missing: list[str] = []
+    for identifier in dict.fromkeys(wanted):
+        record = books.transactions.get(identifier)
+        if record is None or (kind and record.kind != kind):
+            missing.append(identifier)
+        else:
+            found.append(record)
+    return found, missing
+
+
+def _by_number(records: list[Record], wanted: list[str], *, exact: bool) -> tuple[list[Record], list[str]]:
+    def key(number: str) -> str:
+        return number if exact else number.casefold()
+
+    numbers = {key(number) for number in wanted}
+    found = [record for record in records if key(str(record.fields.get("RefNumber") or "")) in numbers]
+    present = {key(str(record.fields.get("RefNumber") or "")) for record in found}
+    return sorted(found, key=_by_day), [number for number in wanted if key(number) not in present]
+
+
+def _document_tests(books: Books, values: dict[str, Any]) -> Iterator[Test]:
+    handled = {"ModifiedDateRangeFilter", "TxnDateRangeFilter", "EntityFilter", "AccountFilter"}
+    handled |= {"RefNumberFilter", "RefNumberRangeFilter", "CurrencyFilter", "PaidStatus"} | _SHOWN
+    if values.keys() - handled:
+        raise not_available()
+    if "ModifiedDateRangeFilter" in values:
+        yield from _range(
+            values["ModifiedDateRangeFilter"], "FromModifiedDate", "ToModifiedDate", "TimeModified"
+        )
+    if "TxnDateRangeFilter" in values:
+        yield from _days(books, values["TxnDateRangeFilter"])
+    if "EntityFilter" in values:
+        yield _refers(books, "CustomerRef", values["EntityFilter"])
+    if "AccountFilter" in values:
+        yield _refers(books, "ARAccountRef", values["AccountFilter"])
+    if "CurrencyFilter" in values:
+        yield _refers(books, "CurrencyRef", values["CurrencyFilter"])
+    yield from _number_tests(values)
+    if values.get("PaidStatus", "All") != "All":
+        paid = values["PaidStatus"] == "PaidOnly"
+        yield lambda record: (remaining(record) == 0) == paid
+
+
+def _number_tests(values: dict[str, Any]) -> Iterator[Test]:
+    if "RefNumberFilter" in values:
+        yield _pattern(
+            values["RefNumberFilter"], "RefNumber", lambda record: str(record.fields.get("RefNumber") or "")
+        )
+    if "RefNumberRangeFilter" in values:
+        ends = values["RefNumberRangeFilter"]
+        # Numbers compare as numbers when all are digits (PROTOCOL 8.4).
+        yield _between(
+            {key: _number(value) for key, value in ends.items()},
+            "FromRefNumber",
+            "ToRefNumber",
+            lambda record: _number(str(record.fields.get("RefNumber") or "")),
+        )
+
+
+def _number(text: str) -> tuple[bool, int, str]:
+    return (False, int(text), "") if text.isdigit() else (True, 0, text)
+
+
+def _days(books: Books, values: dict[str, Any]) -> Iterator[Test]:
+    macro = values.get("DateMacro", "")
+    if macro not in ("", "All", "Today"):
+        raise not_available()
+    today = books.today()
+    first, last = (today, today) if macro == "Today" else (values.get("FromTxnDate"), values.get("ToTxnDate"))
+    if first and last and first > last:
+        raise Rejected(3030, "The date range is invalid: the from date is after the to date.")
+    yield (
+        lambda record: (first or date.min) <= (record.fields.get("TxnDate") or date.min) <= (last or date.max)
+    )
+
+
+# --- transactions of every kind, and what was deleted
+
+
+def _transactions(books: Books, values: dict[str, Any]) -> tuple[list[Record], list[str]]:
+    if "TxnID" in values:
+        return _by_id(books, values["TxnID"], "")
+    found = sorted(books.transactions.values(), key=_by_day)
+    for key in ("RefNumber", "RefNumberCaseSensitive"):
+        if key in values:
+            found = _by_number(found, values[key], exact=key != "RefNumber")[0]
+    same = {
+        "TransactionModifiedDateRangeFilter": "ModifiedDateRangeFilter",
+        "TransactionDateRangeFilter": "TxnDateRangeFilter",
+        "TransactionEntityFilter": "EntityFilter",
+        "TransactionAccountFilter": "AccountFilter",
+    }
+    other = ("RefNumber", "RefNumberCaseSensitive", "TransactionTypeFilter", "TransactionPaidStatusFilter")
+    # One row a transaction is what SummaryOnly asks for; the detail rows are not simulated.
+    values = {key: value for key, value in values.items() if key != "TransactionDetailLevelFilter"}
+    tests = list(
+        _document_tests(
+            books, {same.get(key, key): value for key, value in values.items() if key not in other}
+        )
+    )
+    types = (values.get("TransactionTypeFilter") or {}).get("TxnTypeFilter", ["All"])
+    if "All" not in types:
+        tests.append(lambda record: record.kind in types)
+    status = values.get("TransactionPaidStatusFilter", "Either")
+    if status != "Either":
+        tests.append(lambda record: (remaining(record) == 0) == (status == "Closed"))
+    return [record for record in found if all(test(record) for test in tests)], []
+
+
+def _summary(record: Record) -> Record:
+    """Return the one row that TransactionQuery has for a transaction."""
+    fields = record.fields
+    whole = {"Invoice": 1}.get(record.kind, -1)
+    amount = fields.get("TotalAmount")
+    if amount is None:
+        amount = (fields.get("Subtotal") or Decimal(0)) + (fields.get("SalesTaxTotal") or Decimal(0))
+    kept = ("TxnID", "TimeCreated", "TimeModified", "TxnDate", "RefNumber", "Memo", "CurrencyRef")
+    summary = {key: fields.get(key) for key in kept}
+    summary |= {"TxnType": record.kind, "EntityRef": fields.get("CustomerRef"), "Amount": whole * amount}
+    return Record("TransactionRet", summary | {"AccountRef": fields.get("ARAccountRef")})
+
+
+def _deleted(books: Books, name: str, values: dict[str, Any]) -> list[Record]:
+    """Return what was deleted, by type and time; it reaches back 90 days (PROTOCOL 8.4)."""
+    key = "TxnDelType" if name == "TxnDeletedQuery" else "ListDelType"
+    records = books.deleted_transactions if name == "TxnDeletedQuery" else books.deleted_lists
+    since = datetime.combine(books.today() - timedelta(days=DELETED_DAYS), time.min)
+    tests = list(
+        _range(values.get("DeletedDateRangeFilter") or {}, "FromDeletedDate", "ToDeletedDate", "TimeDeleted")
+    )
+    found = [
+        record
+        for record in records
+        if record.fields[key] in values[key]
+        and record.fields["TimeDeleted"] >= since
+        and all(test(record) for test in tests)
+    ]
+    return sorted(found, key=lambda record: (record.fields[key], record.fields["TimeDeleted"]))
+
+
+# --- tests that filters share
+
+
+def _range(values: dict[str, Any], first: str, last: str, field: str) -> Iterator[Test]:
+    """Yield a test of a time, ends included; a day alone is its start, or its end (PROTOCOL 4.4)."""
+    start, end = _moment(values.get(first), time.min), _moment(values.get(last), time.max)
+    if start and end and start > end:
+        raise Rejected(3030, "The date range is invalid: the from date is after the to date.")
+    if start or end:
+        yield (
+            lambda record: (
+                (start or datetime.min) <= (record.fields.get(field) or datetime.min) <= (end or datetime.max)
+            )
+        )
+
+
+def _moment(value: date | None, part: time) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.combine(value, part)
+
+
+def _pattern(values: dict[str, Any], key: str, of: Callable[[Record], str]) -> Test:
+    wanted = str(values[key] or "").casefold()
+    match values["MatchCriterion"]:
+        case "StartsWith":
+            return lambda record: of(record).casefold().startswith(wanted)
+        case "EndsWith":
+            return lambda record: of(record).casefold().endswith(wanted)
+        case _:
+            return lambda record: wanted in of(record).casefold()
+
+
+def _between(values: dict[str, Any], first: str, last: str, of: Callable[[Record], Any]) -> Test:
+    def fold(value: Any) -> Any:
+        return value.casefold() if isinstance(value, str) else value
+
+    low, high = fold(values.get(first)), fold(values.get(last))
+    return lambda record: (low is None or low <= of(record)) and (high is None or of(record) <= high)
+
+
+def _refers(books: Books, tag: str, values: dict[str, Any]) -> Test:
+    """Return a test of a reference against ListIDs or full names, with what is below them if asked."""
+    where = REFERENCES[tag]
+    wanted: set[str] = set(values.get("ListID", ()))
+    for name in values.get("FullName", ()):
+        found = books.named(where, name)
+        wanted |= {found.id} if found else set()
+    for key, ref in (("ListIDWithChildren", "ListID"), ("FullNameWithChildren", "FullName")):
+        top = books.find(where, {ref: values[key]}) if key in values else None
+        if top is not None:
+            prefix = f"{top.name}:".casefold()
+            below = books.lists[where].values()
+            wanted |= {top.id} | {one.id for one in below if one.name.casefold().startswith(prefix)}
+    if not values.keys() <= {"ListID", "FullName", "ListIDWithChildren", "FullNameWithChildren", "*"}:
+        raise not_available()
+    return lambda record: record.ref(tag) in wanted
