@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "qbxml_text",
+        "qbxml_values",
         "qbxml_columns",
         "qbxml_events",
         "qbxml_write",

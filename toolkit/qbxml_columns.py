@@ -5,99 +5,19 @@ A column's ``source`` in the declaration is the only thing that says where its v
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Context, Decimal, Inexact
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
 from toolkit.columns import Column, Table
+from toolkit.qbxml_values import Reader, reader
 from toolkit.tables_quickbooks import CUSTOM_FIELDS, QUICKBOOKS_TABLES
 
 __all__ = ["KEPT", "Layout", "Plan", "Step", "layout", "plan"]
 
 Row = list[Any]
-Reader = Callable[[str], Any]
-
-# --- values -------------------------------------------------------------------------------------------------
-
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:Z|[+-][0-9]{2}:[0-9]{2})?")
-_MOMENT = re.compile(
-    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-    r"(?:T([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{1,2})(?:[+-][0-9]{1,2}:[0-9]{1,2})?)?)?)?"
-)
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_EXACT = Context(prec=60, traps=[Inexact])
-_REMEMBERED = 1 << 15  # the same dates and amounts come again and again
-
-
-def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
-    match = pattern.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(text)
-    return match
-
-
-@cache
-def _decimal(places: int, digits: int) -> Reader:
-    unit, limit = Decimal(1).scaleb(-places), Decimal(10) ** (digits - places)
-
-    @lru_cache(_REMEMBERED)
-    def read(text: str) -> Decimal:
-        value = Decimal(_matched(_NUMBER, text)[0])
-        if abs(value) >= limit:
-            raise ValueError(text)
-        return value.quantize(unit, context=_EXACT)
-
-    return read
-
-
-@lru_cache(_REMEMBERED)
-def _date(text: str) -> date:
-    return date.fromisoformat(_matched(_DAY, text)[1])
-
-
-@lru_cache(_REMEMBERED)
-def _timestamp(text: str) -> datetime:
-    """Return the wall clock; its offset is dropped: QuickBooks' is wrong under daylight saving time."""
-    return datetime(*(int(part or 0) for part in _matched(_MOMENT, text).groups()))  # type: ignore[arg-type]
-
-
-@lru_cache(_REMEMBERED)
-def _integer(text: str) -> int:
-    value = int(_matched(re.compile("[+-]?[0-9]{1,19}"), text)[0])
-    if not -(2**63) <= value < 2**63:
-        raise ValueError(text)
-    return value
-
-
-def _boolean(text: str) -> bool:
-    try:
-        return _BOOLEANS[text.strip()]
-    except KeyError:
-        raise ValueError(text) from None
-
-
-def _reader(kind: pa.DataType) -> tuple[Reader | None, str]:
-    """Return what reads a text as a value of an Arrow type (None: the text itself), and its name."""
-    if pa.types.is_decimal(kind):
-        return _decimal(kind.scale, kind.precision), f"a number of at most {kind.scale} decimals"
-    if pa.types.is_date(kind):
-        return _date, "a date"
-    if pa.types.is_timestamp(kind):
-        return _timestamp, "a date and time"
-    if pa.types.is_boolean(kind):
-        return _boolean, "true or false"
-    if pa.types.is_integer(kind):
-        return _integer, "a whole number"
-    return None, "a text"
-
-
 # --- rows ---------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +133,7 @@ def _plan(table: Table, tag: str, path: str) -> Plan:
         for name in aggregates:
             here = f"{here}/{name}"
             level = level.setdefault(name, Step(here)).below
-        read, what = _reader(column.type)
+        read, what = reader(column.type)
         level[leaf] = Step(f"{here}/{leaf}", slot, read, column.name, what)
     for owned in _owned(table, tag):
         for name in owned.rets:

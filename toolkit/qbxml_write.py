@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -15,7 +14,8 @@ from lxml import etree
 from toolkit import qbxml_spec
 from toolkit.errors import QbxmlBuildError
 from toolkit.qbxml_spec import Particle
-from toolkit.qbxml_text import normal_text, text_problem
+from toolkit.qbxml_text import text_problem
+from toolkit.qbxml_values import write_value
 
 __all__ = ["FieldProblem", "Request", "build", "field_problems"]
 
@@ -112,46 +112,21 @@ def build(
 
     Examples
     --------
-    >>> request = Request("CustomerAdd", {"Name": "O'Brien & Søn", "IsActive": True}, request_id="1")
-    >>> print(build([request], new_message_set_id="A1").decode())
-    <?xml version="1.0" encoding="utf-8"?>
-    <?qbxml version="13.0"?>
-    <QBXML>
-      <QBXMLMsgsRq onError="continueOnError" newMessageSetID="A1">
-        <CustomerAddRq requestID="1">
-          <CustomerAdd>
-            <Name>O'Brien &amp; S&#248;n</Name>
-            <IsActive>true</IsActive>
-          </CustomerAdd>
-        </CustomerAddRq>
-      </QBXMLMsgsRq>
-    </QBXML>
+    >>> customer = Request("CustomerAdd", {"IsActive": True, "Name": "Søn"}, request_id="1")
+    >>> print(build([customer]).decode().splitlines()[6])
+            <Name>S&#248;n</Name>
     """
-    if on_error not in ON_ERROR:
-        raise QbxmlBuildError("QBXMLMsgsRq", "@onError", on_error, f"one of {', '.join(ON_ERROR)}")
     major, minor = qbxml_spec.version_key(version)
     root = etree.Element("QBXML")
-    messages = etree.SubElement(root, "QBXMLMsgsRq", onError=on_error)
-    for name, given in (("newMessageSetID", new_message_set_id), ("oldMessageSetID", old_message_set_id)):
-        if given is not None:
-            if not re.fullmatch("[A-Za-z0-9]{1,24}", given) and (name, given) != (
-                "oldMessageSetID",
-                CLEAR_ALL,
-            ):
-                raise QbxmlBuildError("QBXMLMsgsRq", f"@{name}", given, "takes 1 to 24 letters and digits")
-            messages.set(name, given)
-    seen: set[str] = set()
+    ids = {"newMessageSetID": new_message_set_id, "oldMessageSetID": old_message_set_id}
+    _require_set(requests, on_error, ids)
+    given = {name: value for name, value in ids.items() if value is not None}
+    messages = etree.SubElement(root, "QBXMLMsgsRq", {"onError": on_error, **given})
     for request in requests:
-        if request.request_id in seen:
-            raise QbxmlBuildError(
-                request.name, "@requestID", request.request_id, "is given twice in one document"
-            )
-        seen.update({request.request_id} - {""})
         _append_request(messages, request, version)
     prolog = f'<?xml version="1.0" encoding="utf-8"?>\n<?qbxml version="{major}.{minor}"?>\n'
-    return prolog.encode("ascii") + etree.tostring(
-        root, encoding="ascii", pretty_print=True, xml_declaration=False
-    )
+    body: bytes = etree.tostring(root, encoding="ascii", pretty_print=True, xml_declaration=False)
+    return prolog.encode("ascii") + body
 
 
 def field_problems(name: str, fields: Mapping[str, Any], *, version: str = "13.0") -> list[FieldProblem]:
@@ -283,7 +258,7 @@ def _member(
                 content.append((name, []))
             continue
         try:
-            text = _text(particle, one)
+            text = write_value(particle, one)
         except ValueError as error:
             problems.append(FieldProblem(here, _shown(one), str(error)))
             text = ""
@@ -302,79 +277,22 @@ def _shown(value: Any) -> str:
     return "..." if isinstance(value, (Mapping, list, tuple)) else str(value)
 
 
-# --- the form of a value ------------------------------------------------------------------------------------
-
-_PLACES = {"PRICETYPE": 5, "QUANTYPE": 5, "PERCENTTYPE": 5}
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-
-
-def _text(particle: Particle, value: Any) -> str:
-    """Return a value as the text of its element; ``ValueError`` says why it does not fit."""
-    kind = particle.type
-    if isinstance(value, str) and not value:
-        text = ""
-    elif kind == "AMTTYPE":
-        text = _decimals(value, 2, keep=True)
-    elif kind in _PLACES:
-        text = _decimals(value, _PLACES[kind], keep=False)
-    elif kind == "FLOATTYPE":
-        text = _decimals(value, 12, keep=False)
-    elif kind == "INTTYPE" and isinstance(value, int) and not isinstance(value, bool):
-        text = str(value)
-    elif kind == "BOOLTYPE" and isinstance(value, bool):
-        text = "true" if value else "false"
-    elif kind == "DATETYPE" and isinstance(value, date) and not isinstance(value, datetime):
-        text = value.isoformat()
-    elif kind == "DATETIMETYPE" and isinstance(value, date):
-        text = _moment(value)
-    elif isinstance(value, str):
-        text = normal_text(value)
-    else:
-        raise ValueError(f"takes {_WORDS.get(str(kind), 'a text')}, not {type(value).__name__}")
-    problem = text_problem(text) or qbxml_spec.value_problem(particle, text)
-    if problem:
-        raise ValueError(problem)
-    return text
-
-
-_WORDS = {
-    "INTTYPE": "a whole number",
-    "BOOLTYPE": "true or false",
-    "DATETYPE": "a date",
-    "DATETIMETYPE": "a date and time",
-}
-
-
-def _decimals(value: Any, places: int, *, keep: bool) -> str:
-    """Return a number with at most so many decimals, never rounded; ``keep`` writes all of them."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = Decimal(value)
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        what = "a decimal number" if isinstance(value, str) else f"a Decimal, not {type(value).__name__}"
-        raise ValueError(f"takes {what}")
-    number = Decimal(value)
-    if not number.is_finite():
-        raise ValueError("takes a finite number")
-    whole, _, fraction = f"{number or Decimal(0):f}".partition(".")
-    fraction = fraction.rstrip("0")
-    if len(fraction) > places:
-        raise ValueError(f"takes {places} decimals, has {len(fraction)}")
-    if keep:
-        fraction = fraction.ljust(places, "0")
-    whole = re.sub("^(-?)0+(?=[0-9])", r"\1", whole)
-    return f"{whole}.{fraction}" if fraction else whole
-
-
-def _moment(value: date) -> str:
-    """Return a date or a date and time; the schema has no fractions of a second and no ``Z``."""
-    if not isinstance(value, datetime):
-        return value.isoformat()
-    if value.microsecond:
-        raise ValueError("takes whole seconds")
-    return value.isoformat(timespec="seconds")
-
-
 # --- the document -------------------------------------------------------------------------------------------
+
+
+def _require_set(requests: Sequence[Request], on_error: str, ids: Mapping[str, str | None]) -> None:
+    """Raise where the message set as a whole is not one that QuickBooks takes."""
+    if on_error not in ON_ERROR:
+        raise QbxmlBuildError("QBXMLMsgsRq", "@onError", on_error, f"one of {', '.join(ON_ERROR)}")
+    for name, given in ids.items():
+        fits = given is None or re.fullmatch("[A-Za-z0-9]{1,24}", given)
+        if not fits and (name, given) != ("oldMessageSetID", CLEAR_ALL):
+            raise QbxmlBuildError("QBXMLMsgsRq", f"@{name}", str(given), "takes 1 to 24 letters and digits")
+    named = Counter(request.request_id for request in requests if request.request_id)
+    for request in requests:
+        if named[request.request_id] > 1:
+            limit = "is given twice in one document"
+            raise QbxmlBuildError(request.name, "@requestID", request.request_id, limit)
 
 
 def _append_request(messages: etree._Element, request: Request, version: str) -> None:
