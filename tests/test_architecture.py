@@ -44,7 +44,26 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "carry_forward",
         "reconcile",
     ),
-    ("ledger", "workspace", "workbook", "billing_files", "extract"),
+    (
+        "ledger_records",
+        "ledger_schema",
+        "ledger_store",
+        "ledger_moves",
+        "ledger_jobs",
+        "ledger_operations",
+        "ledger_crosswalk",
+        "ledger_sets",
+        "ledger_sessions",
+        "ledger_decisions",
+        "ledger",
+        "import_plan",
+        "workspace_qwc",
+        "workspace_files",
+        "workspace",
+        "workbook",
+        "billing_files",
+        "extract",
+    ),
     ("exchange",),
     ("wc_server", "wc_http", "rehearsal", "doctor"),
     ("display", "demo", "cli"),
@@ -75,9 +94,7 @@ def imports(path: Path) -> set[str]:
             parts = node.module.split(".")
             found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {
-                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("toolkit.")
-            }
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("toolkit.")}
     return found
 
 

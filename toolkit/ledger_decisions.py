@@ -1,0 +1,233 @@
+"""What people decided: kept for ever, with who, when and why; the newest decision on a key stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import Connection, func, insert, select
+
+from toolkit.columns import Table
+from toolkit.errors import LedgerError
+from toolkit.ledger_crosswalk import bind_rows
+from toolkit.ledger_schema import crosswalk, decisions
+from toolkit.ledger_store import Store, from_json, to_json
+from toolkit.tables import TABLES, from_rows
+
+LOCAL_ITEMS = "mapping.local_items"
+WAIVERS = "waivers"
+_STAMPED = ("decided_by", "decided_at", "entered_by", "entered_at")
+
+
+class Decisions(Store):
+    """Decisions, items entered by hand, waivers, and the crosswalk."""
+
+    def decide(self, table: str, rows: Iterable[Mapping[str, Any]], who: str) -> int:
+        """Keep decisions; return how many are new. One that stands already adds nothing.
+
+        Parameters
+        ----------
+        table : str
+            ``charge_items``, ``customers``, ... (also with ``mapping.`` before it).
+        rows : iterable of mapping
+            The table's key columns, ``decision``, ``note`` and its other columns; a row whose decision is
+            ``None`` withdraws the one that stands.
+        who : str
+            The person who decided.
+
+        Raises
+        ------
+        LedgerError
+            No such table, a column it does not have, or a row without its key.
+        """
+        declared = _declared(table)
+        if declared.name == LOCAL_ITEMS:
+            raise LedgerError(f"{LOCAL_ITEMS} is no table of decisions: use add_item")
+        return self._keep(declared, rows, who)
+
+    def decisions(self, table: str) -> pd.DataFrame:
+        """Return the decision that stands on each key (``mapping.<table>``), in the order of the keys."""
+        declared = _declared(table)
+        with self.reading() as connection:
+            standing = _standing(connection, declared.name)
+        verb = "entered" if declared.name == LOCAL_ITEMS else "decided"
+        exact = [column.name for column in declared.columns if pa.types.is_decimal(column.type)]
+        rows = []
+        for key, row in sorted(standing.items()):
+            values = {**dict(zip(declared.key, from_json(key), strict=True)), **from_json(row.values_)}
+            if declared.name != LOCAL_ITEMS:
+                values |= {"decision": row.decision, "note": row.note}
+            values |= {name: Decimal(values[name]) for name in exact if values.get(name) is not None}
+            rows.append({**values, f"{verb}_by": row.who, f"{verb}_at": row.at})
+        return from_rows(declared.name, rows)
+
+    def decisions_stamp(self) -> str:
+        """Return a text that changes whenever a decision is added, here or in another workspace."""
+        with self.reading() as connection:
+            newest = connection.scalar(select(func.max(decisions.c.id))) or 0
+        return f"{self.workspace_id[:8]}-{newest}"
+
+    def decision_history(self, table: str, key: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return every decision ever made on one key, oldest first: decision, note, values, who, at."""
+        mine = (decisions.c.table == _declared(table).name) & (decisions.c.key == to_json(list(key)))
+        with self.reading() as connection:
+            rows = connection.execute(select(decisions).where(mine).order_by(decisions.c.id)).mappings()
+            kept = ("decision", "note", "who", "at")
+            return [
+                {**{name: row[name] for name in kept}, "values": from_json(row["values"])} for row in rows
+            ]
+
+    def add_item(self, item: Mapping[str, Any], who: str) -> int:
+        """Keep an item entered by hand (a row of ``mapping.local_items``); one entered again replaces it.
+
+        Returns
+        -------
+        int
+            1, or 0 where exactly this stands already.
+
+        Raises
+        ------
+        LedgerError
+            A column the table does not have, or a required one missing.
+        """
+        declared = TABLES[LOCAL_ITEMS]
+        missing = [
+            column.name for column in declared.columns if column.required and not item.get(column.name)
+        ]
+        if missing:
+            raise LedgerError(f"an item needs a value for {', '.join(missing)}")
+        from_rows(LOCAL_ITEMS, [item])  # raises where a value does not fit
+        return self._keep(declared, [item], who)
+
+    def local_items(self) -> pd.DataFrame:
+        """Return the items entered by hand (``mapping.local_items``)."""
+        return self.decisions(LOCAL_ITEMS)
+
+    def waive(self, finding_id: str, who: str, note: str) -> bool:
+        """Waive a finding, with the reason; ``False`` where it is waived already."""
+        if not note.strip():
+            raise LedgerError(f"a waiver of {finding_id} needs its reason")
+        row = {"finding_id": finding_id, "decision": "waived", "note": note}
+        return bool(self._keep(Table(WAIVERS, "", (), ("finding_id",)), [row], who))
+
+    def withdraw_waiver(self, finding_id: str, who: str) -> bool:
+        """Take a waiver back; ``False`` where there is none."""
+        row = {"finding_id": finding_id, "decision": None}
+        return bool(self._keep(Table(WAIVERS, "", (), ("finding_id",)), [row], who))
+
+    def waivers(self) -> dict[str, dict[str, Any]]:
+        """Return the waivers that stand: finding_id to note, who, at."""
+        with self.reading() as connection:
+            standing = _standing(connection, WAIVERS)
+        return {
+            from_json(key)[0]: {"note": row.note, "who": row.who, "at": row.at}
+            for key, row in standing.items()
+        }
+
+    def copy_decisions(self, other: Decisions) -> int:
+        """Take over every decision of another ledger, with who and when; return how many.
+
+        The crosswalk is not taken over: it belongs to one company file.
+        """
+        with other.reading() as connection:
+            rows = connection.execute(select(decisions).order_by(decisions.c.id)).mappings().all()
+        values = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+        if values:
+            with self.writing() as connection:
+                connection.execute(insert(decisions), values)
+        self._tell({row["table"] for row in values})
+        return len(values)
+
+    # --- the crosswalk --------------------------------------------------------------------------------
+
+    def bind(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Bind our keys to QuickBooks records (rows of ``ledger.crosswalk``); return how many changed.
+
+        What is bound with the same values already adds nothing; ``origin`` is ``billing`` unless given, and
+        one that is ``quickbooks`` stays so.
+
+        Raises
+        ------
+        LedgerError
+            A row without its key, or with a column that the table does not have. Then none is bound.
+        """
+        with self.writing() as connection:
+            return bind_rows(connection, rows, self.now())
+
+    def crosswalk(self) -> pd.DataFrame:
+        """Return the crosswalk (``ledger.crosswalk``) in the order of binding."""
+        names = TABLES["ledger.crosswalk"].names
+        chosen = select(*(crosswalk.c[name] for name in names))
+        ordered = chosen.order_by(crosswalk.c.bound_at, crosswalk.c.record_kind, crosswalk.c.key)
+        with self.reading() as connection:
+            return from_rows(
+                "ledger.crosswalk", [dict(row) for row in connection.execute(ordered).mappings()]
+            )
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    def _keep(self, declared: Table, rows: Iterable[Mapping[str, Any]], who: str) -> int:
+        if not who.strip():
+            raise LedgerError("a decision needs the name of the person who made it")
+        now, added = self.now(), []
+        with self.writing() as connection:
+            standing = {key: _content(row) for key, row in _standing(connection, declared.name).items()}
+            for row in rows:
+                key, content = _split(declared, row)
+                before = standing.get(key, _NOTHING)
+                if content == before or content["decision"] is before["decision"] is None:
+                    continue
+                standing[key] = content
+                added.append({"table": declared.name, "key": key, **content, "who": who, "at": now})
+            if added:
+                connection.execute(insert(decisions), added)
+        self._tell({declared.name} if added else set())
+        return len(added)
+
+    def _tell(self, tables: set[str]) -> None:
+        if self._on_decided is not None:
+            for table in sorted(tables - {WAIVERS}):
+                self._on_decided(table)
+
+
+_NOTHING: dict[str, Any] = {"decision": None, "note": None, "values": "{}"}
+
+
+def _declared(table: str) -> Table:
+    name = table if table.startswith("mapping.") else f"mapping.{table}"
+    if name not in TABLES:
+        known = ", ".join(sorted(known for known in TABLES if known.startswith("mapping.")))
+        raise LedgerError(f"there is no table {name}: the tables of decisions are {known}")
+    return TABLES[name]
+
+
+def _split(declared: Table, row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a row's key as text, and what is decided."""
+    columns = {column.name: column for column in declared.columns}
+    for name in row:
+        if columns and name not in columns:
+            raise LedgerError(f"{declared.name} has no column {name}")
+    for name in declared.key:
+        if name in columns and columns[name].required and not row.get(name):
+            raise LedgerError(f"a decision in {declared.name} needs a value for {name}")
+    apart = {*declared.key, *_STAMPED, "decision", "note"}
+    values = {name: value for name, value in row.items() if name not in apart and value is not None}
+    decision = row.get("decision") if declared.name != LOCAL_ITEMS else "entered"
+    key = to_json([row.get(name) for name in declared.key])
+    return key, {"decision": decision, "note": row.get("note"), "values": to_json(values)}
+
+
+def _standing(connection: Connection, table: str) -> dict[str, Any]:
+    newest = select(func.max(decisions.c.id)).where(decisions.c.table == table).group_by(decisions.c.key)
+    names = ("key", "decision", "note", "who", "at")
+    # `values` is a method of a row.
+    chosen = select(*(decisions.c[name] for name in names), decisions.c["values"].label("values_"))
+    chosen = chosen.where(decisions.c.id.in_(newest), decisions.c.decision.is_not(None))
+    return {row.key: row for row in connection.execute(chosen)}
+
+
+def _content(row: Any) -> dict[str, Any]:
+    return {"decision": row.decision, "note": row.note, "values": row.values_}

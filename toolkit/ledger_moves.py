@@ -1,0 +1,158 @@
+"""Operations inside a transaction: which one may be sent, and how one changes its state."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, literal, or_, select, update
+
+from toolkit.errors import IllegalTransition
+from toolkit.ledger_records import ACTIVE_JOBS, ENDED_ATTEMPTS, OPERATION_MOVES, Operation
+from toolkit.ledger_schema import (
+    dependencies,
+    jobs,
+    message_sets,
+    operation_history,
+    operations,
+    queries,
+    set_members,
+)
+from toolkit.ledger_store import from_json
+
+_first = operations.alias("first")  # what an operation depends on
+
+_BLOCKING = (*ENDED_ATTEMPTS, "unknown")
+
+
+def waiting_for() -> Select[Any]:
+    """Select, per dependency of an operation, the newest attempt at what it depends on."""
+    newest = (_first.c.key == dependencies.c.key) & _first.c.current
+    return select(dependencies.c.operation, dependencies.c.key).outerjoin(_first, newest)
+
+
+def is_sendable() -> ColumnElement[bool]:
+    """Return the condition: pending, in a job that is being served, all it depends on applied."""
+    open_dependency = or_(_first.c.status.is_(None), _first.c.status != "applied")
+    waits = waiting_for().where(dependencies.c.operation == operations.c.id, open_dependency)
+    served = operations.c.job.in_(select(jobs.c.id).where(jobs.c.status.in_(ACTIVE_JOBS)))
+    return (operations.c.status == "pending") & operations.c.current & served & ~exists(waits)
+
+
+def blocked(connection: Connection) -> list[Any]:
+    """Return pending operations whose dependency will not be applied, with the dependency: one row each."""
+    hopeless = or_(_first.c.status.is_(None), _first.c.status.in_(_BLOCKING))
+    chosen = (
+        select(
+            operations.c.id,
+            operations.c.key,
+            operations.c.status,
+            operations.c.job,
+            dependencies.c.key.label("first_key"),
+            _first.c.status.label("first_status"),
+            _first.c.status_message.label("first_message"),
+        )
+        .join(dependencies, dependencies.c.operation == operations.c.id)
+        .join(jobs, jobs.c.id == operations.c.job)
+        .outerjoin(_first, (_first.c.key == dependencies.c.key) & _first.c.current)
+        .where(operations.c.status == "pending", jobs.c.status.in_(ACTIVE_JOBS), hopeless)
+        .order_by(operations.c.id, dependencies.c.key)
+    )
+    once = {row.id: row for row in reversed(connection.execute(chosen).all())}
+    return list(once.values())
+
+
+def has_work(connection: Connection, job: int) -> bool:
+    """Return whether a session can do something for an export: not where all its pending ones wait."""
+    counts = select(operations.c.status, func.count()).where(operations.c.job == job)
+    found = {row[0]: row[1] for row in connection.execute(counts.group_by(operations.c.status))}
+    if not found.get("pending") or found.get("sent"):
+        return True
+    if connection.execute(
+        select(operations.c.id).where(operations.c.job == job, is_sendable()).limit(1)
+    ).first():
+        return True
+    return any(row.job == job for row in blocked(connection))
+
+
+def open_counts(connection: Connection, job: int) -> tuple[int, int]:
+    """Return how many operations and queries of a job are not through."""
+    open_states = ("pending", "sent")
+    waiting = select(func.count()).where(operations.c.job == job, operations.c.status.in_(open_states))
+    reading = select(func.count()).where(queries.c.job == job, queries.c.status != "done")
+    return connection.scalar(waiting) or 0, connection.scalar(reading) or 0
+
+
+def end_pending(connection: Connection, job: int, reason: str, now: dt.datetime) -> None:
+    """Skip every pending operation of a job."""
+    mine = (operations.c.job == job) & (operations.c.status == "pending")
+    values = [
+        literal("pending"),
+        literal("skipped"),
+        literal(now, operation_history.c.at.type),
+        literal(reason),
+    ]
+    columns = ["operation", "before", "after", "at", "message"]
+    rows = select(operations.c.id, *values).where(mine)
+    connection.execute(insert(operation_history).from_select(columns, rows))
+    connection.execute(update(operations).where(mine).values(status="skipped", status_message=reason))
+
+
+def move_operation(
+    connection: Connection,
+    row: Any,
+    after: str,
+    now: dt.datetime,
+    *,
+    message: str | None = None,
+    status_code: int | None = None,
+    message_set: int | None = None,
+    values: dict[str, Any] | None = None,
+) -> None:
+    """Change the state of one operation and write its history.
+
+    Parameters
+    ----------
+    row : Row
+        Its ``id``, ``key`` and ``status``, read in this transaction.
+
+    Raises
+    ------
+    IllegalTransition
+        ``after`` does not follow from the state it has.
+    """
+    if after not in OPERATION_MOVES[row.status]:
+        raise IllegalTransition(f"operation {row.key}", row.status, after)
+    told = {"status": after, "status_code": status_code, "status_message": message}
+    connection.execute(update(operations).where(operations.c.id == row.id).values(**told, **(values or {})))
+    history = {"operation": row.id, "before": row.status, "after": after, "at": now, "message": message}
+    connection.execute(
+        insert(operation_history).values(**history, message_set=message_set, status_code=status_code)
+    )
+
+
+def get_operations(connection: Connection, chosen: Select[Any]) -> list[Operation]:
+    """Return operations; ``chosen`` selects from the table of operations."""
+    rows = connection.execute(chosen).mappings().all()
+    counted = (
+        select(set_members.c.operation, func.count())
+        .join(message_sets, message_sets.c.id == set_members.c.message_set)
+        .where(message_sets.c.kind == "write", set_members.c.operation.in_([row["id"] for row in rows]))
+        .group_by(set_members.c.operation)
+    )
+    attempts = {row[0]: row[1] for row in connection.execute(counted)} if rows else {}
+    return [_operation(row, attempts.get(row["id"], 0)) for row in rows]
+
+
+def _operation(row: Any, attempts: int) -> Operation:
+    values = {name: row[name] for name in Operation.__dataclass_fields__ if name in row}
+    values["fields"] = from_json(row["fields"])
+    values["expected"] = from_json(row["expected"]) or {}
+    values["depends_on"] = tuple(from_json(row["depends_on"]))
+    return Operation(**values, attempts=attempts)
+
+
+def by_keys(keys: Sequence[str]) -> Select[Any]:
+    """Select the newest attempts at some keys."""
+    return select(operations).where(operations.c.current, operations.c.key.in_(keys))

@@ -1,0 +1,141 @@
+"""Sessions of the Web Connector, and what was learned about the company."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from toolkit.errors import LedgerError
+from toolkit.ledger_jobs import restart_queries
+from toolkit.ledger_records import Session
+from toolkit.ledger_schema import learned, message_sets, queries, sessions
+from toolkit.ledger_store import Store, from_json, to_json
+
+TAKEN_OVER = "taken over by a later session"
+
+
+class Sessions(Store):
+    """Who talks to us, since when, and whether it is the right company file."""
+
+    def open_session(self, user: str, **facts: Any) -> str:
+        """Open a session and return its ticket; a session that was open is taken over.
+
+        What the older session left unread is given up and asked for again; what it wrote stays unanswered
+        until it is recovered.
+        """
+        ticket = secrets.token_hex(16)
+        now = self.now()
+        with self.writing() as connection:
+            _end_sessions(connection, TAKEN_OVER, now)
+            row = {"ticket": ticket, "user": user, "opened_at": now, "seen_at": now}
+            connection.execute(insert(sessions).values(**row, facts=to_json(facts)))
+        return ticket
+
+    def session(self, ticket: str) -> Session | None:
+        """Return a session, open or not, or ``None``."""
+        with self.reading() as connection:
+            row = connection.execute(select(sessions).where(sessions.c.ticket == ticket)).first()
+            return None if row is None else _session(row)
+
+    def touch(self, ticket: str) -> None:
+        """Note a call of a session."""
+        self._update(ticket, seen_at=self.now())
+
+    def update_session(self, ticket: str, **facts: Any) -> None:
+        """Keep facts of a session: company file, qbXML version, whether the guard let it pass, ..."""
+        with self.writing() as connection:
+            row = _get(connection, ticket)
+            merged = {**from_json(row.facts), **facts}
+            changed = update(sessions).where(sessions.c.ticket == ticket)
+            connection.execute(changed.values(facts=to_json(merged), seen_at=self.now()))
+
+    def set_session_error(self, ticket: str, text: str) -> None:
+        """Keep what getLastError is to say."""
+        self._update(ticket, error=text)
+
+    def close_session(self, ticket: str, outcome: str) -> None:
+        """Close a session; one that is closed already keeps its outcome."""
+        with self.writing() as connection:
+            _get(connection, ticket)
+            _end_sessions(connection, outcome, self.now(), ticket)
+
+    def live_session(self, timeout: float) -> Session | None:
+        """Return the open session that called within ``timeout`` seconds, or ``None``."""
+        with self.reading() as connection:
+            row = connection.execute(_newest().where(sessions.c.closed_at.is_(None))).first()
+        found = None if row is None else _session(row)
+        alive = found is not None and self.now() - found.seen_at < dt.timedelta(seconds=timeout)
+        return found if alive else None
+
+    def last_session(self) -> Session | None:
+        """Return the newest session, or ``None``."""
+        with self.reading() as connection:
+            row = connection.execute(_newest()).first()
+            return None if row is None else _session(row)
+
+    # --- the company guard ----------------------------------------------------------------------------
+
+    def learned(self) -> dict[str, str]:
+        """Return what was learned about the company: name, path, file id, ..."""
+        with self.reading() as connection:
+            return {row.key: row.value for row in connection.execute(select(learned))}
+
+    def learn(self, key: str, value: str, *, replace: bool = False) -> str:
+        """Keep a fact that is not known yet, and return the one that stands.
+
+        Parameters
+        ----------
+        replace : bool
+            Whether a new value takes the place of the one known: on a person's word only.
+        """
+        with self.writing() as connection:
+            same = learned.c.key == key
+            known: str | None = connection.scalar(select(learned.c.value).where(same))
+            if known is None:
+                connection.execute(insert(learned).values(key=key, value=value, at=self.now()))
+            elif replace and known != value:
+                connection.execute(update(learned).where(same).values(value=value, at=self.now()))
+            else:
+                return known
+        return value
+
+    def _update(self, ticket: str, **values: Any) -> None:
+        with self.writing() as connection:
+            _get(connection, ticket)
+            connection.execute(update(sessions).where(sessions.c.ticket == ticket).values(**values))
+
+
+def _get(connection: Connection, ticket: str) -> Any:
+    row = connection.execute(select(sessions).where(sessions.c.ticket == ticket)).first()
+    if row is None:
+        raise LedgerError("there is no session of that ticket")
+    return row
+
+
+def _newest() -> Any:
+    return select(sessions).order_by(sessions.c.id.desc()).limit(1)
+
+
+def _session(row: Any) -> Session:
+    values = {name: value for name, value in row._mapping.items() if name in Session.__dataclass_fields__}
+    return Session(**{**values, "facts": from_json(row.facts)})
+
+
+def _end_sessions(connection: Connection, outcome: str, now: dt.datetime, ticket: str | None = None) -> None:
+    """Close one session or all: iterators end, so their reads are given up and their queries restart."""
+    chosen: ColumnElement[bool] = sessions.c.closed_at.is_(None)
+    if ticket is not None:
+        chosen = chosen & (sessions.c.ticket == ticket)
+    tickets = list(connection.scalars(select(sessions.c.ticket).where(chosen)))
+    if not tickets:
+        return
+    connection.execute(update(sessions).where(chosen).values(closed_at=now, outcome=outcome))
+    reads = message_sets.c.session.in_(tickets) & (message_sets.c.kind != "write")
+    reads = reads & message_sets.c.answered_at.is_(None) & message_sets.c.abandoned_at.is_(None)
+    connection.execute(update(message_sets).where(reads).values(abandoned_at=now))
+    running = list(connection.scalars(select(queries.c.id).where(queries.c.status == "running")))
+    if running:
+        restart_queries(connection, running)

@@ -1,0 +1,320 @@
+"""Message sets: the text is committed before it is handed out, the answer before it is acknowledged."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from toolkit.errors import IllegalTransition, LedgerError
+from toolkit.ledger_crosswalk import bind_rows
+from toolkit.ledger_jobs import get_job
+from toolkit.ledger_moves import by_keys, is_sendable, move_operation
+from toolkit.ledger_operations import Operations
+from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
+from toolkit.ledger_schema import message_sets, operations, queries, sessions, set_members
+from toolkit.ledger_store import new_id
+
+_OUTCOMES = ("applied", "rejected", "unknown", "pending")
+REFUSED = "refused"
+"""Status of a set that QuickBooks refused whole: nothing of it was run, nothing is stored under its id."""
+
+
+class MessageSets(Operations):
+    """What was handed to the Web Connector, and what came back."""
+
+    def open_set(
+        self,
+        session: str,
+        kind: str,
+        set_id: str | None,
+        text: bytes,
+        members: Sequence[str | int],
+        clears: str | None = None,
+    ) -> int:
+        """Commit the text of a message set and send its members; return its number.
+
+        Call it before the text leaves. A queued job of a member starts running.
+
+        Parameters
+        ----------
+        session : str
+            Ticket of the session that takes it.
+        kind : {"write", "read", "lookup"}
+            ``write`` changes QuickBooks, ``read`` runs queries of imports, ``lookup`` asks for unknown
+            operations by their markers.
+        set_id : str or None
+            The newMessageSetID; a ``write`` has one.
+        text : bytes
+            The document, as it is sent.
+        members : sequence
+            Operation keys; of a ``read``, ids of queries.
+        clears : str, optional
+            The oldMessageSetID it carries.
+
+        Raises
+        ------
+        LedgerError
+            An unanswered ``write`` is there: it is recovered first. Or a member that there is not.
+        IllegalTransition
+            A member that may not be sent now.
+        """
+        if kind == "write" and not set_id:
+            raise LedgerError("a message set that writes needs an id, or a lost answer cannot be recovered")
+        with self.writing() as connection:
+            _require_session(connection, session)
+            for older in connection.execute(_unanswered()).all():
+                if older.kind == "write":
+                    raise LedgerError(f"message set {older.set_id} has no answer yet: it is recovered first")
+                _abandon(connection, older.id, self.now())
+            row = {"session": session, "kind": kind, "set_id": set_id, "text": text, "clears": clears}
+            made = connection.execute(insert(message_sets).values(**row, opened_at=self.now()))
+            number = new_id(made)
+            if kind == "read":
+                self._start_queries(connection, number, members)
+            else:
+                self._send_operations(connection, number, kind, [str(member) for member in members])
+        return number
+
+    def unanswered(self) -> MessageSet | None:
+        """Return the newest message set without an answer, or ``None``."""
+        with self.reading() as connection:
+            row = connection.execute(_unanswered().order_by(message_sets.c.id.desc()).limit(1)).first()
+            return None if row is None else _message_set(connection, row)
+
+    def message_set(self, number: int) -> MessageSet:
+        """Return one message set; ``LedgerError`` where there is none of that number."""
+        with self.reading() as connection:
+            return _message_set(connection, _get_set(connection, number))
+
+    def message_sets(self, job: int | None = None) -> list[MessageSet]:
+        """Return message sets in the order they were handed out: all, or those with members of one job."""
+        chosen = select(_sets).order_by(_sets.c.id)
+        if job is not None:
+            mine = (
+                select(set_members.c.message_set)
+                .outerjoin(operations, operations.c.id == set_members.c.operation)
+                .outerjoin(queries, queries.c.id == set_members.c.query)
+                .where(or_(operations.c.job == job, queries.c.job == job))
+            )
+            chosen = chosen.where(_sets.c.id.in_(mine))
+        with self.reading() as connection:
+            return [_message_set(connection, row) for row in connection.execute(chosen).all()]
+
+    def resend(self, number: int, session: str) -> MessageSet:
+        """Note that an unanswered set is handed out again, identical, to another session; return it.
+
+        Raises
+        ------
+        LedgerError
+            It has an answer, or was given up.
+        """
+        with self.writing() as connection:
+            _require_session(connection, session)
+            row = _get_set(connection, number)
+            if row.answered_at is not None or row.abandoned_at is not None:
+                raise LedgerError(f"message set {number} is not open: there is nothing to recover")
+            changed = {"session": session, "tries": row.tries + 1}
+            connection.execute(update(_sets).where(_sets.c.id == number).values(**changed))
+            return _message_set(connection, _get_set(connection, number))
+
+    def abandon_set(self, number: int) -> None:
+        """Give up an unanswered set that changes nothing.
+
+        Raises
+        ------
+        IllegalTransition
+            It writes: it is recovered, never given up.
+        """
+        with self.writing() as connection:
+            row = _get_set(connection, number)
+            if row.kind == "write":
+                why = "what it wrote would be lost from sight"
+                raise IllegalTransition(f"message set {row.set_id}", "unanswered", "abandoned", why)
+            if row.answered_at is None and row.abandoned_at is None:
+                _abandon(connection, number, self.now())
+
+    def record_answer(
+        self,
+        set_pk: int,
+        *,
+        inbox_path: str | None = None,
+        outcomes: Iterable[Outcome] = (),
+        set_status: int | str | None = None,
+    ) -> bool:
+        """Record an answer with all its outcomes and bindings, at once; ``False`` where it came before.
+
+        A sent member that no outcome speaks of becomes unknown. ``pending`` for an operation whose job has
+        ended meanwhile becomes skipped, so that it can be queued again.
+
+        Parameters
+        ----------
+        set_pk : int
+            Number of the message set.
+        inbox_path : str, optional
+            Where the answer is kept, relative to the workspace.
+        outcomes : iterable of Outcome
+            At most one per member.
+        set_status : int or str, optional
+            messageSetStatusCode, or ``"refused"`` where QuickBooks refused the set whole.
+
+        Raises
+        ------
+        LedgerError
+            An outcome for something that is no member of the set.
+        IllegalTransition
+            An outcome that does not follow from the state the operation has.
+        """
+        told = {outcome.key: outcome for outcome in outcomes}
+        with self.writing() as connection:
+            row = _get_set(connection, set_pk)
+            if row.answered_at is not None or row.abandoned_at is not None:
+                return False
+            members = {member.key: member for member in connection.execute(_members(set_pk)).all()}
+            strange = told.keys() - members.keys()
+            if strange:
+                raise LedgerError(f"{sorted(strange)[0]} is not in message set {row.set_id or set_pk}")
+            for key, member in members.items():
+                silent = Outcome(key, "unknown", message="the answer says nothing about it")
+                if key in told or member.status == "sent":
+                    self._record_outcome(connection, set_pk, member, told.get(key, silent))
+            answer = {"answered_at": self.now(), "inbox_path": inbox_path}
+            status = None if set_status is None else str(set_status)
+            connection.execute(update(_sets).where(_sets.c.id == set_pk).values(**answer, set_status=status))
+        return True
+
+    def uncleared(self) -> str | None:
+        """Return the oldest id that QuickBooks still keeps an answer under, for oldMessageSetID.
+
+        It stays the same until a set that cleared it has an answer itself.
+        """
+        answered = _sets.c.answered_at.is_not(None) & (
+            _sets.c.set_status.is_(None) | (_sets.c.set_status != REFUSED)
+        )
+        cleared = select(_sets.c.clears).where(answered, _sets.c.clears.is_not(None))
+        kept = select(_sets.c.set_id).where(
+            answered, _sets.c.set_id.is_not(None), _sets.c.set_id.not_in(cleared)
+        )
+        with self.reading() as connection:
+            found: str | None = connection.scalar(kept.order_by(_sets.c.id).limit(1))
+            return found
+
+    # --- inside a transaction -------------------------------------------------------------------------
+
+    def _start_queries(self, connection: Connection, number: int, members: Sequence[str | int]) -> None:
+        for position, member in enumerate(members, start=1):
+            row = connection.execute(select(queries).where(queries.c.id == int(member))).first()
+            if row is None:
+                raise LedgerError(f"there is no query {member}")
+            if row.status == "done":
+                raise IllegalTransition(f"query {member}", "done", "running")
+            self._start_job(connection, row.job)
+            connection.execute(update(queries).where(queries.c.id == row.id).values(status="running"))
+            _add_member(connection, number, position, query=row.id)
+
+    def _send_operations(self, connection: Connection, number: int, kind: str, keys: list[str]) -> None:
+        rows = {row.key: row for row in connection.execute(by_keys(keys)).all()}
+        may_go = select(operations.c.key).where(operations.c.key.in_(keys), is_sendable())
+        sendable = set(connection.scalars(may_go))
+        now = self.now()
+        for position, key in enumerate(keys, start=1):
+            row = rows.get(key)
+            if row is None:
+                raise LedgerError(f"there is no operation {key}")
+            _add_member(connection, number, position, operation=row.id)
+            if kind == "lookup":
+                if row.status != "unknown":
+                    why = "only what is unknown is looked up"
+                    raise IllegalTransition(f"operation {key}", row.status, "looked up", why)
+                continue
+            if key not in sendable:
+                why = "it is not pending, its job is not being served, or what it depends on is not applied"
+                raise IllegalTransition(f"operation {key}", row.status, "sent", why)
+            self._start_job(connection, row.job)
+            move_operation(connection, row, "sent", now, message_set=number)
+
+    def _start_job(self, connection: Connection, job: int) -> None:
+        now = get_job(connection, job).status
+        if now != "running":
+            self._move_job(connection, job, "running")
+
+    def _record_outcome(self, connection: Connection, number: int, member: Any, outcome: Outcome) -> None:
+        status, message = outcome.status, outcome.message
+        if status not in _OUTCOMES:
+            raise LedgerError(f"{outcome.key}: {status!r} is no outcome, but {', '.join(_OUTCOMES)} are")
+        if member.status == status == "unknown":
+            return  # looked up, and still unknown
+        if status == "pending" and get_job(connection, member.job).status in ENDED_JOBS:
+            status, message = (
+                "skipped",
+                message or "it is not in QuickBooks, and its job has ended: queue it again",
+            )
+        values: dict[str, Any] = {}
+        if outcome.quickbooks_id:
+            column = "list_id" if member.record_kind in LIST_KINDS else "txn_id"
+            values = {column: outcome.quickbooks_id, "edit_sequence": outcome.edit_sequence}
+        move_operation(
+            connection,
+            member,
+            status,
+            self.now(),
+            message=message,
+            status_code=outcome.status_code,
+            message_set=number,
+            values=values,
+        )
+        if outcome.bind is not None:
+            row = {"operation_key": outcome.key, "job": member.job, **outcome.bind}
+            bind_rows(connection, [row], self.now())
+
+
+_sets = message_sets
+
+
+def _unanswered() -> Any:
+    return select(_sets).where(_sets.c.answered_at.is_(None), _sets.c.abandoned_at.is_(None))
+
+
+def _members(number: int) -> Any:
+    chosen = select(operations).join(set_members, set_members.c.operation == operations.c.id)
+    return chosen.where(set_members.c.message_set == number).order_by(set_members.c.position)
+
+
+def _get_set(connection: Connection, number: int) -> Any:
+    row = connection.execute(select(_sets).where(_sets.c.id == number)).first()
+    if row is None:
+        raise LedgerError(f"there is no message set {number}")
+    return row
+
+
+def _message_set(connection: Connection, row: Any) -> MessageSet:
+    keys = tuple(member.key for member in connection.execute(_members(row.id)))
+    chosen = select(set_members.c.query).where(set_members.c.message_set == row.id)
+    asked = chosen.where(set_members.c.query.is_not(None)).order_by(set_members.c.position)
+    values: Mapping[str, Any] = {
+        name: value for name, value in row._mapping.items() if name in MessageSet.__dataclass_fields__
+    }
+    return MessageSet(**values, members=keys, queries=tuple(connection.scalars(asked)))
+
+
+def _add_member(
+    connection: Connection,
+    number: int,
+    position: int,
+    *,
+    operation: int | None = None,
+    query: int | None = None,
+) -> None:
+    row = {"message_set": number, "position": position, "operation": operation, "query": query}
+    connection.execute(insert(set_members).values(**row))
+
+
+def _abandon(connection: Connection, number: int, now: dt.datetime) -> None:
+    connection.execute(update(_sets).where(_sets.c.id == number).values(abandoned_at=now))
+
+
+def _require_session(connection: Connection, ticket: str) -> None:
+    if connection.scalar(select(sessions.c.id).where(sessions.c.ticket == ticket)) is None:
+        raise LedgerError("there is no session of that ticket")

@@ -1,0 +1,180 @@
+"""The ledger's database: how it is opened, and the one way to write to it.
+
+Every write is one transaction that takes SQLite's write lock at once (``BEGIN IMMEDIATE``), so that what it
+reads cannot have changed when it writes. Any thread may use the store; each transaction has its own
+connection. WAL lets others read meanwhile; ``synchronous=FULL`` puts a commit on the disk before it returns.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event, inspect, select
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from toolkit import ledger_schema as schema
+from toolkit.errors import LedgerError
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+def local_now() -> dt.datetime:
+    """Return the local wall clock, to the millisecond, without a zone: what the tables hold."""
+    now = dt.datetime.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def to_json(value: object) -> str:
+    """Return a value as JSON; decimals, dates and times as text."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, sort_keys=True)
+
+
+def from_json(text: str | None) -> Any:
+    """Return the value of a JSON text, numbers with a point as ``Decimal``; ``None`` for none."""
+    return None if text is None else json.loads(text, parse_float=Decimal)
+
+
+def new_id(made: CursorResult[Any]) -> int:
+    """Return the number that an inserted row got."""
+    key: Any = made.inserted_primary_key
+    return int(key[0])
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, (dt.date, dt.datetime)):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in the ledger")
+
+
+class Store:
+    """The database of one ledger.
+
+    Parameters
+    ----------
+    path : Path
+        The SQLite file; made where it is absent.
+    clock : callable, optional
+        Gives the local time.
+    on_decided : callable, optional
+        Called with the name of a ``mapping.*`` table after decisions on it were committed.
+
+    Raises
+    ------
+    LedgerError
+        The file is no ledger, or a newer toolkit made it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], dt.datetime] = local_now,
+        on_decided: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._clock = clock
+        self._on_decided = on_decided
+        self._one_writer = threading.RLock()
+        self._engine = _open_engine(self.path)
+        # A ledger that was forgotten, in a notebook say, lets go of its file all the same.
+        self._release = weakref.finalize(self, self._engine.dispose)
+        try:
+            self.workspace_id = self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the file. The ledger can still be used: it opens the file again."""
+        self._engine.dispose()
+
+    def now(self) -> dt.datetime:
+        """Return the time of the ledger's clock as it is stored."""
+        now = self._clock()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000, tzinfo=None)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection in one transaction: committed when the block ends, nothing kept if it raises."""
+        with self._one_writer, _plain_errors(self.path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the ledger, and what was committed only."""
+        options = {"sqlite_begin": "BEGIN"}
+        with _plain_errors(self.path), self._engine.connect() as connection:
+            yield connection.execution_options(**options)
+
+    def _prepare(self) -> str:
+        with self.writing() as connection:
+            found = set(inspect(connection).get_table_names())
+            if found and "meta" not in found:
+                raise LedgerError(f"{self.path} is a database, but no ledger of this toolkit")
+            if not found:
+                schema.metadata.create_all(connection)
+                made = {"schema_version": str(schema.SCHEMA_VERSION), "workspace_id": secrets.token_hex(16)}
+                rows = [{"key": key, "value": value} for key, value in made.items()]
+                connection.execute(schema.meta.insert(), rows)
+            facts = {row.key: row.value for row in connection.execute(select(schema.meta))}
+        version = int(facts.get("schema_version") or 0)
+        if version != schema.SCHEMA_VERSION:
+            raise LedgerError(
+                f"{self.path} has version {version} and this toolkit works with version"
+                f" {schema.SCHEMA_VERSION}: use the toolkit that made it, or update this one"
+            )
+        return str(facts["workspace_id"])
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the ledger, as of one moment, to a new file."""
+        with self.reading() as connection:
+            target = sqlite3.connect(path)
+            try:
+                source: Any = connection.connection.driver_connection
+                source.backup(target)
+            finally:
+                target.close()
+
+
+def _open_engine(path: Path) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, and nowhere else
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        options: Mapping[str, Any] = connection.get_execution_options()
+        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+    return engine
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if "locked" in str(error.orig):
+            raise LedgerError(f"{path} is busy: another program writes to it and does not let go") from error
+        raise LedgerError(f"{path} cannot be used: {error.orig}") from error
+    except DatabaseError as error:
+        if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
+            raise LedgerError(f"{path} is no ledger: it is not even a database") from error
+        raise LedgerError(f"{path}: {error.orig}") from error
