@@ -7,6 +7,7 @@ database, and nothing is ever deleted. Which database it is, only ``ledger*.py``
 
 from __future__ import annotations
 
+from toolkit.ledger_counts import Counts
 from toolkit.ledger_decisions import Decisions
 from toolkit.ledger_records import (
     JOB_MOVES,
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-class Ledger(MessageSets, Sessions, Decisions):
+class Ledger(MessageSets, Sessions, Decisions, Counts):
     """The ledger of one workspace; any thread may use it, each call is one transaction.
 
     Parameters
