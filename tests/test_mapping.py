@@ -396,7 +396,7 @@ def test_new_is_a_decision_with_a_name_until_quickbooks_has_the_account() -> Non
     assert (row["status"], row["new_name"], row["customer_list_id"]) == ("new", "Acme 2", None)
     assert match_customer({"name": "Zyx"}, [], {"decision": "(new)"})["new_name"] == "Zyx"
     row = match_customer({"name": "Acme"}, [{"full_name": "Acme 2", "account_number": "A1"}], new)
-    assert (row["status"], row["customer_list_id"], row["new_name"]) == ("account_number", "C1", None)
+    assert (row["status"], row["customer_list_id"]) == ("account_number", "C1")
     row = match_customer({"name": "Acme"}, [{"full_name": "ACME 2"}], new)
     assert (row["status"], row["reason"]) == ("undecided", "name_taken")
 

@@ -79,10 +79,11 @@ _BLANKS = re.compile(r"[ \t\r\n\f\v]+")  # ASCII only: a non-breaking blank is a
 _AROUND_COLON = re.compile(r" ?: ?")
 _NOT_WORD = re.compile(r"[\W_]+")
 _LEGAL_FORMS = frozenset(
-    """
-    inc incorporated llc llp lp ltd limited corp corporation co company plc pllc pc pty
-    gmbh ag kg sa sarl bv nv ab as oy
-    """.split()
+    re.findall(
+        r"\w+",
+        "inc incorporated llc llp lp ltd limited corp corporation co company plc pllc pc pty "
+        "gmbh ag kg sa sarl bv nv ab as oy",
+    )
 )
 
 

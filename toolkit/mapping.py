@@ -47,6 +47,7 @@ from toolkit.tables import finding, findings, from_rows, to_rows
 __all__ = [
     "RIGHT_TYPES",
     "charge_kind",
+    "choosable_items",
     "mapping_findings",
     "match_charges",
     "match_customers",
@@ -109,7 +110,7 @@ def match_charges(
     pandas.DataFrame
         ``match.charges``, one row per charge, in the order given.
     """
-    catalogue = _Catalogue(_item_rows(items, local_items))
+    catalogue = _Catalogue(choosable_items(items, local_items))
     decided = standing(decisions, "contract_code", "price_code")
     used = use_of_charges(invoice_lines, invoices)
     rows = []
@@ -308,7 +309,8 @@ def _judge(
 # --- rows ---------------------------------------------------------------------------------------------------
 
 
-def _item_rows(items: pd.DataFrame, local_items: pd.DataFrame | None) -> list[Row]:
+def choosable_items(items: pd.DataFrame, local_items: pd.DataFrame | None = None) -> list[Row]:
+    """Return the items still in QuickBooks, whatever their type, and those entered by hand that it lacks."""
     rows: list[Row] = [*present(items)]
     known = {row["full_name"] for row in rows}
     for local in [] if local_items is None else to_rows(local_items):

@@ -58,7 +58,8 @@ def match_customers(
     quickbooks_customers : pandas.DataFrame
         ``quickbooks.customers``, jobs included. Inactive ones match too and are marked.
     decisions : pandas.DataFrame
-        ``mapping.customers``. ``(new)`` counts until a QuickBooks customer carries the account number.
+        ``mapping.customers``. ``(new)`` counts until a QuickBooks customer carries the account number;
+        its ``new_name`` is shown either way, our own name where none was given.
     invoices : pandas.DataFrame, optional
         ``billing.invoices``, for the invoices and money of the last twelve months.
 
@@ -83,7 +84,7 @@ def match_customers(
                 "reason": reason,
                 "customer_list_id": found and found["list_id"],
                 "customer_full_name": found and found["full_name"],
-                "new_name": _new_name(customer, decision) if status == "new" else None,
+                "new_name": _new_name(customer, decision) if decision.get("decision") == NEW else None,
                 "is_active": found and found["is_active"] is not False,
                 "source": customer["source"],
                 **decided_row(decision, use),
