@@ -5,5 +5,6 @@ with the rest of the toolkit, and no code that builds or parses documents.
 """
 
 from toolkit.rehearsal.company import Company
+from toolkit.rehearsal.connector import SessionReport, WebConnector
 
-__all__ = ["Company"]
+__all__ = ["Company", "SessionReport", "WebConnector"]

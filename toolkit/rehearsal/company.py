@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from toolkit.qbxml_spec import version_key
-from toolkit.rehearsal import lists, payments, queries, seed, transactions
+from toolkit.rehearsal import frames, lists, payments, queries, seed, transactions
 from toolkit.rehearsal.answers import Outcome, Show, Writer, document
 from toolkit.rehearsal.books import Books, Rejected, not_available
 from toolkit.rehearsal.reading import Incoming, MessageSet, read
@@ -123,7 +123,7 @@ class Company:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the company's state as the declared ``quickbooks.*`` tables."""
-        return seed.tables_from_books(self.books)
+        return frames.tables_from_books(self.books)
 
     # --- sessions
 

@@ -1,7 +1,4 @@
-"""From declared tables to a company's books and back, and whether the tables add up.
-
-Where a column goes is what its declaration says of where it comes from: the path below the Ret element.
-"""
+"""From declared tables to a company's books, and whether the tables add up."""
 
 from __future__ import annotations
 
@@ -9,36 +6,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import pandas as pd
 
-from toolkit import qbxml_spec, tables
+from toolkit import tables
 from toolkit.errors import SeedError
-from toolkit.qbxml_spec import Particle
-from toolkit.rehearsal.answers import Show, Writer
 from toolkit.rehearsal.books import REFERENCES, ZERO, Books, Record, remaining, total
+from toolkit.rehearsal.frames import DOCUMENTS, LISTS, Row, nested, reaches
 from toolkit.rehearsal.reading import VERSIONS
 
-_LISTS = {
-    "quickbooks.accounts": ("Account", "AccountRet"),
-    "quickbooks.sales_tax_codes": ("SalesTaxCode", "SalesTaxCodeRet"),
-    "quickbooks.payment_methods": ("PaymentMethod", "PaymentMethodRet"),
-    "quickbooks.classes": ("Class", "ClassRet"),
-    "quickbooks.currencies": ("Currency", "CurrencyRet"),
-    "quickbooks.terms": ("Terms", ""),
-    "quickbooks.items": ("Item", ""),
-    "quickbooks.customers": ("Customer", "CustomerRet"),
-}
-_DOCUMENTS = {
-    "quickbooks.invoices": ("InvoiceRet", "quickbooks.invoice_lines"),
-    "quickbooks.credit_memos": ("CreditMemoRet", "quickbooks.credit_memo_lines"),
-    "quickbooks.payments": ("ReceivePaymentRet", ""),
-}
 # Lists that no declared table holds: their elements are known from the references to them.
 _UNDECLARED = ("Template", "SalesRep", "CustomerType", "Vendor")
-_PURCHASE = ("purchase_description", "purchase_cost", "expense_account_list_id")
 _ACCOUNT_TYPES = {
     "ARAccountRef": "AccountsReceivable",
     "DepositToAccountRef": "Bank",
@@ -69,8 +48,6 @@ _PREFERENCES: dict[str, dict[str, Any]] = {
     },
 }
 
-Row = dict[str, Any]
-
 
 def books_from_tables(
     frames: Mapping[str, pd.DataFrame],
@@ -94,10 +71,10 @@ def books_from_tables(
     books = Books(clock, utc_offset)
     books.extra_names = {name.casefold() for name in extra_names}
     _about(books, next(iter(rows.get("quickbooks.company", ())), {}))
-    for name, (where, tag) in _LISTS.items():
+    for name, (where, tag) in LISTS.items():
         for row in rows.get(name, ()):
             books.put(where, _element(books, name, tag, row))
-    for name, (tag, lines) in _DOCUMENTS.items():
+    for name, (tag, lines) in DOCUMENTS.items():
         members = _grouped(rows.get(lines, ()), "txn_id")
         for row in rows.get(name, ()):
             books.post(_document(books, name, tag, row, members.get(row["txn_id"], [])))
@@ -109,66 +86,6 @@ def books_from_tables(
     if strict and differences:
         raise SeedError(differences)
     return books
-
-
-# --- columns and paths
-
-
-@cache
-def _reaches(tag: str, owner: str, path: str) -> bool:
-    """Return whether a path exists below a Ret, or below a line element of it."""
-    particle: Particle = qbxml_spec.ret(owner)
-    for step in ([] if tag == owner else [tag]) + path.split("/"):
-        children = {child.name: child for child in qbxml_spec.elements(particle)}
-        if step not in children:
-            return False
-        particle = children[step]
-    return True
-
-
-def _nested(table: str, tag: str, row: Row, owner: str = "") -> dict[str, Any]:
-    """Return a row as nested qbXML fields."""
-    fields: dict[str, Any] = {}
-    both_ways = any(row.get(column) is not None for column in _PURCHASE)
-    for column in tables.TABLES[table].columns:
-        value = row.get(column.name)
-        if value is None or not column.source:
-            continue
-        paths = [path for path in column.source.split("|") if _reaches(tag, owner or tag, path)]
-        if both_ways:
-            paths = [path for path in paths if not path.startswith("SalesOrPurchase/")]
-        if paths:
-            _place(fields, paths[0].split("/"), value)
-    return fields
-
-
-def _place(fields: dict[str, Any], path: list[str], value: Any) -> None:
-    for step in path[:-1]:
-        fields = fields.setdefault(step, {})
-    fields[path[-1]] = value
-
-
-def _flat(books: Books, table: str, fields: dict[str, Any], where: str = "") -> Row:
-    """Return nested qbXML fields as a row."""
-    row: Row = {}
-    for column in tables.TABLES[table].columns:
-        for path in column.source.split("|") if column.source else ():
-            value = _reached(books, fields, path.split("/"), where)
-            if value is not None:
-                row[column.name] = value
-                break
-    return row
-
-
-def _reached(books: Books, fields: Any, path: list[str], where: str) -> Any:
-    for step in path[:-1]:
-        fields = fields.get(step) if isinstance(fields, dict) else None
-    if not isinstance(fields, dict):
-        return None
-    if len(path) > 1 and path[-2].endswith("Ref") and path[-1] == "FullName":
-        now = books.full_name(path[-2], fields.get("ListID"), where)
-        return now or fields.get("FullName")
-    return fields.get(path[-1])
 
 
 def _grouped(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
@@ -183,10 +100,10 @@ def _grouped(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:
 
 def _about(books: Books, row: Row) -> None:
     about = books.about
-    about.host = _HOST | _nested("quickbooks.company", "HostRet", row)
+    about.host = _HOST | nested("quickbooks.company", "HostRet", row)
     about.company = {"IsSampleCompany": False, "CompanyName": "Rehearsal company"}
-    about.company |= _nested("quickbooks.company", "CompanyRet", row)
-    about.preferences = _nested("quickbooks.company", "PreferencesRet", row)
+    about.company |= nested("quickbooks.company", "CompanyRet", row)
+    about.preferences = nested("quickbooks.company", "PreferencesRet", row)
     for group, defaults in _PREFERENCES.items():
         about.preferences[group] = defaults | about.preferences.get(group, {})
 
@@ -223,16 +140,16 @@ def _element(books: Books, table: str, tag: str, row: Row) -> Record:
         tag = f"Item{row['item_type']}Ret"
     elif table == "quickbooks.terms":
         tag = f"{row.get('terms_type') or 'Standard'}TermsRet"
-    fields = _times(books, _nested(table, tag, row))
+    fields = _times(books, nested(table, tag, row))
     fields.setdefault("IsActive", True)
-    if _reaches(tag, tag, "FullName"):
+    if reaches(tag, tag, "FullName"):
         fields.setdefault("FullName", fields.get("Name"))
         fields.setdefault("Sublevel", str(fields["FullName"]).count(":"))
     return Record(tag, fields)
 
 
 def _document(books: Books, table: str, tag: str, row: Row, lines: list[Row]) -> Record:
-    fields = _times(books, _nested(table, tag, row))
+    fields = _times(books, nested(table, tag, row))
     if tag == "ReceivePaymentRet":
         fields["AppliedToTxnRet"] = []
         fields.setdefault("TotalAmount", ZERO)
@@ -259,7 +176,7 @@ def _lines(books: Books, kind: str, rows: list[Row]) -> list[tuple[str, dict[str
     headers: dict[str, dict[str, Any]] = {}
     for row in rows:
         tag = group if row["line_kind"] == "group" else plain
-        fields = _nested(table, tag, row, owner)
+        fields = nested(table, tag, row, owner)
         fields.setdefault("TxnLineID", books.txn_id(books.clock().replace(microsecond=0)))
         header = headers.get(row.get("group_line_id") or "")
         if tag == group:
@@ -279,13 +196,13 @@ def _link(books: Books, rows: dict[str, list[Row]]) -> None:
         payment = books.transactions.get(row["payment_txn_id"])
         if payment is None:
             continue
-        fields = _nested("quickbooks.payment_applications", "AppliedToTxnRet", row, "ReceivePaymentRet")
+        fields = nested("quickbooks.payment_applications", "AppliedToTxnRet", row, "ReceivePaymentRet")
         fields.setdefault("TxnType", "Invoice")
         payment.fields["AppliedToTxnRet"].append(fields)
     for row in rows.get("quickbooks.linked_transactions", ()):
         owner = books.transactions.get(row["owner_txn_id"])
         if owner is not None:
-            fields = _nested("quickbooks.linked_transactions", "LinkedTxn", row, owner.tag)
+            fields = nested("quickbooks.linked_transactions", "LinkedTxn", row, owner.tag)
             owner.fields.setdefault("LinkedTxn", []).append(fields)
     for record in list(books.transactions.values()):
         if record.kind == "ReceivePayment":
@@ -420,68 +337,3 @@ def _subtotal_differs(record: Record) -> Iterator[str]:
             f"{record.kind} {record.id} ({record.fields.get('RefNumber') or ''}): "
             f"subtotal is {record.fields['Subtotal']}, its lines add up to {added_up}"
         )
-
-
-# --- out
-
-
-def tables_from_books(books: Books) -> dict[str, pd.DataFrame]:
-    """Return the books as the declared ``quickbooks.*`` tables."""
-    rows: dict[str, list[Row]] = defaultdict(list)
-    writer = Writer(books)
-    for name, (where, _) in _LISTS.items():
-        for record in books.lists[where].values():
-            row = _flat(books, name, _all_fields(writer, record), where)
-            if name == "quickbooks.items":
-                row["item_type"] = record.kind.removeprefix("Item")
-            elif name == "quickbooks.terms":
-                row["terms_type"] = record.kind.removesuffix("Terms")
-            rows[name].append(row)
-            rows["quickbooks.custom_fields"] += _extras(books, name, record.id, record.fields)
-    names = {tag: (name, lines) for name, (tag, lines) in _DOCUMENTS.items()}
-    for record in books.transactions.values():
-        name, lines = names[record.tag]
-        fields = _all_fields(writer, record)
-        rows[name].append(_flat(books, name, fields))
-        rows["quickbooks.custom_fields"] += _extras(books, name, record.id, record.fields)
-        if lines:
-            rows[lines] += _line_rows(books, lines, record)
-        for link in record.fields.get("LinkedTxn", ()):
-            row = _flat(books, "quickbooks.linked_transactions", link)
-            rows["quickbooks.linked_transactions"].append(
-                row | {"owner_table": name, "owner_txn_id": record.id}
-            )
-        for applied in fields.get("AppliedToTxnRet", ()):
-            row = _flat(books, "quickbooks.payment_applications", applied)
-            rows["quickbooks.payment_applications"].append(row | {"payment_txn_id": record.id})
-    about = books.about
-    rows["quickbooks.company"] = [
-        _flat(books, "quickbooks.company", about.host | about.company | about.preferences)
-    ]
-    declared = [name for name in tables.TABLES if name.startswith("quickbooks.")]
-    return {name: tables.from_rows(name, rows[name]) for name in declared}
-
-
-def _all_fields(writer: Writer, record: Record) -> dict[str, Any]:
-    return {**record.fields, **writer.worked_out(record, Show())}
-
-
-def _line_rows(books: Books, table: str, record: Record) -> Iterator[Row]:
-    number = 0
-    for tag, line in record.lines:
-        number += 1
-        kind = "group" if tag.endswith("GroupRet") else "line"
-        if kind == "line" and not line.get("ItemRef") and line.get("Amount") is None:
-            kind = "description"
-        own = {"txn_id": record.id, "line_number": number, "line_kind": kind}
-        yield _flat(books, table, line) | own
-        for member in line.get(f"{record.kind}LineRet", ()):
-            number += 1
-            own = {"txn_id": record.id, "line_number": number, "line_kind": "line"}
-            yield _flat(books, table, member) | own | {"group_line_id": line["TxnLineID"]}
-
-
-def _extras(books: Books, table: str, key: str, fields: dict[str, Any]) -> Iterator[Row]:
-    for extra in fields.get("DataExtRet", ()):
-        row = _flat(books, "quickbooks.custom_fields", extra)
-        yield row | {"owner_table": table, "owner_key": key}
