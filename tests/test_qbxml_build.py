@@ -1,0 +1,522 @@
+"""Writing qbXML: the documents themselves, the schema, and every way a value can fail to fit."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from toolkit import qbxml_spec
+from toolkit.errors import QbxmlBuildError
+from toolkit.qbxml_io import FieldProblem, Request, build, field_problems
+from toolkit.qbxml_spec import Particle
+
+GOLDEN = Path(__file__).parent / "golden_qbxml"
+
+CUSTOMER = Request(
+    "CustomerAdd",
+    {
+        "ExternalGUID": "{5e0ca24b-2a9f-5b3c-8a6e-0d1c6a2f9b11}",
+        "Notes": "first line\nsecond line",
+        "CreditLimit": 1500,
+        "BillAddress": {"City": "Cork", "Addr1": '1 "High" Street', "Addr2": None},
+        "ShipAddress": {"Addr1": None, "City": None},
+        "Phone": "021 555 01 00",
+        "CompanyName": "O'Brien <Holding>",
+        "ParentRef": {"ListID": "80000001-1408037988"},
+        "IsActive": True,
+        "Name": "O'Brien & Søn – 5 €",
+        "JobDesc": None,
+    },
+    request_id="customer:00123",
+)
+INVOICE = Request(
+    "InvoiceAdd",
+    {
+        "InvoiceLineAdd": [
+            {
+                "Amount": Decimal("0.83"),
+                "Rate": Decimal("0.33333"),
+                "Quantity": Decimal("2.50000"),
+                "Desc": "January",
+                "ItemRef": {"FullName": "Hosting:Basic"},
+            },
+            {
+                "ItemRef": {"FullName": "Discount"},
+                "ServiceDate": date(2026, 1, 15),
+                "Amount": Decimal("-1E+3"),
+            },
+        ],
+        "IncludeRetElement": ["TxnID", "EditSequence"],
+        "CustomerRef": {"FullName": "Acme, Inc.:Roof"},
+        "ARAccountRef": {"FullName": "Accounts Receivable"},
+        "TxnDate": date(2026, 1, 31),
+        "DueDate": "2026-03-02",
+        "RefNumber": "2026-000123",
+        "IsPending": False,
+        "IsToBePrinted": False,
+        "IsToBeEmailed": "false",
+        "ItemSalesTaxRef": {"FullName": "No tax"},
+        "CustomerSalesTaxCodeRef": {"FullName": "Non"},
+        "ExchangeRate": Decimal("1.083700000000"),
+        "Memo": "INV-2026-000123 [bb:invoice:INV-2026-000123]",
+    },
+    request_id="invoice:INV-2026-000123",
+)
+PAYMENT = Request(
+    "ReceivePaymentAdd",
+    {
+        "AppliedToTxnAdd": {"PaymentAmount": "12.30", "TxnID": "1A2B-1408037988"},
+        "TotalAmount": Decimal("12.3"),
+        "TxnDate": date(2026, 2, 3),
+        "CustomerRef": {"ListID": "80000001-1408037988"},
+    },
+    request_id="payment:P-7",
+)
+DELETE = Request("TxnDel", {"TxnID": "1A2B-1408037989", "TxnDelType": "ReceivePayment"}, request_id="3")
+QUERIES = [
+    Request(
+        "InvoiceQuery",
+        {
+            "OwnerID": "0",
+            "IncludeLineItems": True,
+            "IncludeLinkedTxns": True,
+            "PaidStatus": "NotPaidOnly",
+            "TxnDateRangeFilter": {"FromTxnDate": date(2000, 1, 1), "ToTxnDate": date(2026, 1, 31)},
+            "MaxReturned": 100,
+        },
+        request_id="J1Q2P1",
+        iterator="Start",
+        metadata="MetaDataAndResponseData",
+    ),
+    Request(
+        "CustomerQuery",
+        {
+            "MaxReturned": 50,
+            "ActiveStatus": "All",
+            "FromModifiedDate": datetime(2026, 1, 5, 9, 30),
+            "ToModifiedDate": date(2026, 2, 1),
+        },
+        request_id="J1Q3P2",
+        iterator="Continue",
+        iterator_id="{10c05cbd-b25b-4a85-8aa0-8bce89e6e900}",
+    ),
+    Request("AccountQuery", {"ListID": ["80-1", "80-2"]}),
+    Request("HostQuery", {}, request_id="5"),
+]
+
+
+def normal(document: bytes) -> bytes:
+    """Return a document without its layout: blanks between elements do not count, all else does."""
+    parser = etree.XMLParser(remove_blank_text=True)
+    return etree.tostring(
+        etree.fromstring(document, parser).getroottree(), method="c14n2", with_comments=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("customer_add", build([CUSTOMER], new_message_set_id="A1B2C3D4E5F6A7B8C9D0")),
+        (
+            "invoice_and_payment",
+            build(
+                [INVOICE, PAYMENT, DELETE],
+                on_error="stopOnError",
+                new_message_set_id="B0000000000000000002",
+                old_message_set_id="A1B2C3D4E5F6A7B8C9D0",
+            ),
+        ),
+        ("queries", build(QUERIES, version="8.0")),
+    ],
+)
+def test_a_document_is_the_golden_one(name: str, document: bytes) -> None:
+    assert normal(document) == normal((GOLDEN / f"{name}.xml").read_bytes())
+
+
+def test_a_document_is_ascii_with_its_prolog() -> None:
+    document = build([CUSTOMER])
+    assert document.isascii()
+    assert document.startswith(b'<?xml version="1.0" encoding="utf-8"?>\n<?qbxml version="13.0"?>\n<QBXML>')
+
+
+def test_the_same_requests_give_the_same_bytes() -> None:
+    assert build([CUSTOMER, INVOICE, PAYMENT]) == build([CUSTOMER, INVOICE, PAYMENT])
+
+
+def test_a_set_may_be_empty_to_ask_for_or_clear_a_state() -> None:
+    document = etree.fromstring(build([], new_message_set_id="A1", old_message_set_id="A1"))
+    assert dict(document[0].attrib) == {
+        "onError": "continueOnError",
+        "newMessageSetID": "A1",
+        "oldMessageSetID": "A1",
+    }
+    assert b'oldMessageSetID="CLR-ALL-MSG-SETS"' in build([], old_message_set_id="CLR-ALL-MSG-SETS")
+
+
+def test_none_leaves_out_and_an_empty_value_clears() -> None:
+    fields = {"ListID": "80-1", "EditSequence": "1", "Phone": None, "Fax": "", "TermsRef": {}}
+    document = etree.fromstring(build([Request("CustomerMod", fields | {"ClassRef": {"ListID": None}})]))
+    assert [child.tag for child in document[0][0][0]] == ["ListID", "EditSequence", "Fax", "TermsRef"]
+
+
+def test_lines_stand_before_groups() -> None:
+    fields = {
+        "CustomerRef": {"ListID": "80-1"},
+        "InvoiceLineGroupAdd": {"ItemGroupRef": {"ListID": "80-9"}},
+        "InvoiceLineAdd": [{"ItemRef": {"ListID": "80-2"}}, {"Desc": "a note"}],
+    }
+    document = etree.fromstring(build([Request("InvoiceAdd", fields)]))
+    tags = [child.tag for child in document[0][0][0]]
+    assert tags == ["CustomerRef", "InvoiceLineAdd", "InvoiceLineAdd", "InvoiceLineGroupAdd"]
+
+
+# --- every request of the spec ------------------------------------------------------------------------------
+
+SAMPLES: dict[str | None, Any] = {
+    "AMTTYPE": Decimal("-1234567.89"),
+    "PRICETYPE": Decimal("0.00001"),
+    "QUANTYPE": Decimal("12345.5"),
+    "PERCENTTYPE": Decimal("7.5"),
+    "FLOATTYPE": Decimal("1.123456789012"),
+    "INTTYPE": 3,
+    "BOOLTYPE": True,
+    "DATETYPE": date(2026, 2, 28),
+    "DATETIMETYPE": datetime(2026, 2, 28, 23, 59, 59),
+    "GUIDTYPE": "{5e0ca24b-2a9f-5b3c-8a6e-0d1c6a2f9b11}",
+    "IDTYPE": "80000001-1408037988",
+}
+
+
+def sample(particle: Particle, arm: int) -> Any:
+    """Return a value as long as its element takes."""
+    if particle.enum:
+        return particle.enum[arm % len(particle.enum)]
+    if particle.type in SAMPLES:
+        return SAMPLES[particle.type]
+    return "é" * (particle.max_length or 60)
+
+
+def variants(particle: Particle) -> int:
+    """Return how many requests it takes to write every arm of every choice below a node once."""
+    below = [variants(child) for child in particle.children if child.us]
+    return (sum if particle.kind == "choice" else max)(
+        [*below, 0 if particle.kind == "choice" and below else 1]
+    )
+
+
+def content(particle: Particle, arm: int, *, full: bool) -> dict[str, Any]:
+    """Return the fields of an aggregate: all that may stand there (of a choice one arm), or the required."""
+    fields: dict[str, Any] = {}
+    for child in particle.children:
+        if child.us and (child.min > 0 or full):
+            fields |= node(child, arm % variants(child), full=full)
+    return fields
+
+
+def node(particle: Particle, arm: int, *, full: bool) -> dict[str, Any]:
+    if particle.kind == "sequence":
+        return content(particle, arm, full=full)
+    if particle.kind == "choice":
+        for child in (child for child in particle.children if child.us):
+            if arm < variants(child):
+                return node(child, arm, full=full)
+            arm -= variants(child)
+    assert particle.name is not None
+    below = particle.type == "aggregate"
+    value = content(particle, arm, full=full) if below else sample(particle, arm)
+    return {particle.name: [value] * 2 if particle.max != 1 and full else value}
+
+
+def request_of(name: str, arm: int, *, full: bool) -> Request:
+    fields = content(qbxml_spec.request(name), arm, full=full)
+    inner = fields.pop(name, None)
+    return Request(name, fields if inner is None else {**inner, **fields}, request_id=f"{name} {arm}")
+
+
+def requests_of(name: str, *, full: bool) -> list[Request]:
+    arms = range(variants(qbxml_spec.request(name)))
+    return [request_of(name, arm, full=full) for arm in arms]
+
+
+def test_every_element_of_the_spec_is_written_by_one_of_these_requests() -> None:
+    def names(particle: Particle) -> set[str]:
+        found = set()
+        for child in qbxml_spec.elements(particle):
+            if child.us:
+                found |= {str(child.name)} | {f"{child.name}/{name}" for name in names(child)}
+        return found
+
+    def paths(element: Any) -> set[str]:
+        return {
+            path for child in element for path in ({child.tag} | {f"{child.tag}/{p}" for p in paths(child)})
+        }
+
+    for name in qbxml_spec.REQUESTS:
+        document = etree.fromstring(build(requests_of(name, full=True)))
+        written = set().union(*(paths(request) for request in document[0]))
+        assert names(qbxml_spec.request(name)) == written, name
+
+
+@pytest.mark.parametrize("name", qbxml_spec.REQUESTS)
+def test_what_is_written_obeys_the_spec(name: str) -> None:
+    for full in (True, False):
+        for element in etree.fromstring(build(requests_of(name, full=full)))[0]:
+            assert list(qbxml_spec.problems(qbxml_spec.request(name), element)) == []
+
+
+@pytest.fixture(scope="session")
+def schema(shared: Path) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(str(shared / "qbxml-schema" / "qbxmlops130.xsd")))
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["all fields", "required fields"])
+def test_what_is_written_is_valid(schema: etree.XMLSchema, full: bool) -> None:
+    for name in qbxml_spec.REQUESTS:
+        document = etree.fromstring(build(requests_of(name, full=full)))
+        assert schema.validate(document), f"{name}: {schema.error_log.last_error}"
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.xml")), ids=lambda path: path.stem)
+def test_the_golden_documents_are_valid(schema: etree.XMLSchema, path: Path) -> None:
+    assert schema.validate(etree.parse(str(path))), schema.error_log.last_error
+
+
+# --- values that do not fit ---------------------------------------------------------------------------------
+
+LINE = "InvoiceLineAdd/"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("RefNumber", "INV-2026-000123", "longer than 11 characters: 15"),
+        ("RefNumber", 123, "takes a text, not int"),
+        ("Memo", "Łódź", "outside Windows-1252, which QuickBooks stores: Ł (U+0141), ź (U+017A)"),
+        ("Memo", "\U0001f600", "outside Windows-1252, which QuickBooks stores: \U0001f600 (U+1F600)"),
+        ("Memo", "a\x01b", "has a control character: U+0001 at character 2"),
+        ("Memo", "\x00", "has a control character: U+0000 at character 1"),
+        ("Memo", "caf\x85", "has a control character: U+0085 at character 4"),
+        ("Memo", "\ud83d", "outside Windows-1252, which QuickBooks stores: \ud83d (U+D83D)"),
+        ("TxnDate", "31/01/2026", "not a date: 31/01/2026"),
+        ("TxnDate", "2026-02-30", "not a date: 2026-02-30"),
+        ("TxnDate", datetime(2026, 1, 31), "takes a date, not datetime"),
+        ("IsPending", "yes", "not true or false: yes"),
+        ("IsPending", 1, "takes true or false, not int"),
+        ("ExchangeRate", Decimal("1.0000000000001"), "takes 12 decimals, has 13"),
+        ("ExternalGUID", "5e0ca24b", "not 0 or a GUID in braces: 5e0ca24b"),
+        ("CustomerRef", "Acme", "takes elements, not a value"),
+        (LINE + "Amount", Decimal("0.005"), "takes 2 decimals, has 3"),
+        (LINE + "Amount", "1,000.00", "takes a decimal number"),
+        (LINE + "Amount", "1E3", "takes a decimal number"),
+        (LINE + "Amount", 1.1, "takes a Decimal, not float"),
+        (LINE + "Amount", True, "takes a Decimal, not bool"),
+        (LINE + "Amount", Decimal("NaN"), "takes a finite number"),
+        (LINE + "Amount", Decimal("-Infinity"), "takes a finite number"),
+        (LINE + "Amount", Decimal(10) ** 13, "not an amount: 10000000000000.00"),
+        (LINE + "Rate", Decimal("0.000001"), "takes 5 decimals, has 6"),
+        (LINE + "Quantity", Decimal(10) ** 10, "not a quantity: 10000000000"),
+        (LINE + "Taxable", True, "is unknown in InvoiceLineAdd"),
+        (LINE + "TaxAmount", Decimal(1), "is not in the US edition of QuickBooks"),
+        (LINE + "ItemRef/ListID", "x" * 37, "longer than 36 characters: 37"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(field: str, value: object, limit: str) -> None:
+    fields: dict[str, Any] = {"CustomerRef": {"ListID": "80-1"}, "InvoiceLineAdd": {}}
+    *aggregates, leaf = field.split("/")
+    below = fields
+    for name in aggregates:
+        below = below.setdefault(name, {})
+    below[leaf] = value
+    with pytest.raises(QbxmlBuildError) as caught:
+        build([Request("InvoiceAdd", fields)])
+    assert (caught.value.request, caught.value.field, caught.value.limit) == ("InvoiceAdd", field, limit)
+    assert field_problems("InvoiceAdd", fields)[0].limit == limit
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("12", "12.00"),
+        ("12.3", "12.30"),
+        (Decimal("12.300000"), "12.30"),
+        (Decimal("-0.00"), "0.00"),
+        (Decimal("1E+2"), "100.00"),
+        ("-007.50", "-7.50"),
+        (0, "0.00"),
+        ("", ""),
+    ],
+)
+def test_an_amount_has_two_decimals(given: object, written: str) -> None:
+    payment = Request("ReceivePaymentAdd", {**PAYMENT.fields, "TotalAmount": given})
+    assert etree.fromstring(build([payment])).findtext(".//TotalAmount") == written
+
+
+@pytest.mark.parametrize(
+    ("given", "written"), [("1.50000", "1.5"), (Decimal("0E-5"), "0"), (Decimal("100"), "100"), (3, "3")]
+)
+def test_a_rate_has_no_zeros_behind_it(given: object, written: str) -> None:
+    line = {"ItemRef": {"ListID": "1"}, "Rate": given}
+    fields = {"CustomerRef": {"ListID": "80-1"}, "InvoiceLineAdd": line}
+    assert etree.fromstring(build([Request("InvoiceAdd", fields)])).findtext(".//Rate") == written
+
+
+def test_a_time_has_whole_seconds_and_an_offset_only_where_it_has_one() -> None:
+    def moment(value: object) -> str | None:
+        fields = {"FromModifiedDate": value}
+        return etree.fromstring(build([Request("ItemQuery", fields)])).findtext(".//FromModifiedDate")
+
+    assert moment(datetime(2026, 1, 2, 3, 4, 5)) == "2026-01-02T03:04:05"
+    assert moment(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00+00:00"
+    assert moment("2015-01-30T18:24:42-08:00") == "2015-01-30T18:24:42-08:00"
+    with pytest.raises(QbxmlBuildError, match="whole seconds"):
+        moment(datetime(2026, 1, 2, 3, 4, 5, 6))
+    with pytest.raises(QbxmlBuildError, match="not a date and time"):
+        moment("2026-01-02T03:04:05Z")
+
+
+def test_field_problems_names_all_of_them_where_they_are() -> None:
+    fields = {
+        "CustomerRef": {"ListID": "80-1"},
+        "RefNumber": "123456789012",
+        "Colour": "red",
+        "InvoiceLineAdd": [
+            {"Amount": Decimal("1.00")},
+            {"Amount": Decimal("1.001"), "Rate": Decimal(1), "RatePercent": Decimal(2)},
+        ],
+    }
+    *values, order = field_problems("InvoiceAdd", fields)
+    assert values == [
+        FieldProblem("Colour", "red", "is unknown in InvoiceAdd"),
+        FieldProblem("RefNumber", "123456789012", "longer than 11 characters: 12"),
+        FieldProblem("InvoiceLineAdd[2]/Amount", "1.001", "takes 2 decimals, has 3"),
+    ]
+    assert (order.field, order.value) == ("InvoiceLineAdd[2]", "")
+    assert order.limit.startswith("RatePercent is out of place: expected ClassRef, Amount")
+    assert field_problems("InvoiceAdd", INVOICE.fields) == []
+
+
+def test_an_element_that_is_missing_or_given_too_often_is_refused() -> None:
+    (problem,) = field_problems("CustomerAdd", {"IsActive": True})
+    assert (problem.field, problem.limit) == ("", "IsActive is out of place: expected Name")
+    (problem,) = field_problems("CustomerAdd", {"Name": ["a", "b"]})
+    assert "Name is out of place" in problem.limit
+    (problem,) = field_problems("InvoiceAdd", {"RefNumber": "1"})
+    assert "expected CustomerRef" in problem.limit
+    with pytest.raises(QbxmlBuildError, match="expected CustomerRef"):
+        build([Request("InvoiceAdd", {})])
+
+
+def test_what_a_version_does_not_have_is_refused() -> None:
+    assert field_problems("CustomerAdd", {"Name": "a", "JobTitle": "b"}, version="12.0") == []
+    (problem,) = field_problems("CustomerAdd", {"Name": "a", "JobTitle": "b"}, version="11.0")
+    assert problem == FieldProblem("JobTitle", "b", "needs qbXML 12.0, and 11.0 is spoken")
+    (problem,) = field_problems("CurrencyQuery", {}, version="7.0")
+    assert problem == FieldProblem("", "CurrencyQuery", "needs qbXML 8.0, and 7.0 is spoken")
+    with pytest.raises(QbxmlBuildError, match=r"@iterator .*needs qbXML 5.0"):
+        build([Request("ItemQuery", {"MaxReturned": 1}, iterator="Start")], version="4.0")
+    with pytest.raises(ValueError, match="not a qbXML version"):
+        build([], version="newest")
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (Request("AccountQuery", {}, iterator="Start"), "@iterator"),
+        (Request("ItemQuery", {"MaxReturned": 5}, iterator="Begin"), "@iterator"),
+        (Request("ItemQuery", {"MaxReturned": 5}, iterator="Continue"), "@iteratorID"),
+        (Request("ItemQuery", {"MaxReturned": 5}, iterator="Start", iterator_id="{1}"), "@iteratorID"),
+        (Request("ItemQuery", {"MaxReturned": 5}, iterator_id="{1}"), "@iteratorID"),
+        (Request("ItemQuery", {}, iterator="Start"), "MaxReturned"),
+        (Request("ItemQuery", {}, metadata="All"), "@metaData"),
+        (Request("InvoiceAdd", INVOICE.fields, metadata="MetaDataOnly"), "@metaData"),
+        (Request("ItemQuery", {}, request_id="x" * 51), "@requestID"),
+        (Request("ItemQuery", {}, request_id="Ł"), "@requestID"),
+        (Request("TxnVoid", {"TxnVoidType": "ReceivePayment", "TxnID": "1"}), "TxnVoidType"),
+        (Request("ItemQuery", {"MaxReturned": 0}), "MaxReturned"),
+        (Request("VendorAdd", {"Name": "x"}), ""),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(request_: Request, field: str) -> None:
+    with pytest.raises(QbxmlBuildError) as caught:
+        build([request_])
+    assert (caught.value.request, caught.value.field) == (request_.name, field)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"new_message_set_id": "x" * 25}, "@newMessageSetID"),
+        ({"new_message_set_id": ""}, "@newMessageSetID"),
+        ({"new_message_set_id": "{5e0ca24b}"}, "@newMessageSetID"),
+        ({"new_message_set_id": "CLR-ALL-MSG-SETS"}, "@newMessageSetID"),
+        ({"old_message_set_id": "a b"}, "@oldMessageSetID"),
+        ({"on_error": "rollbackOnError"}, "@onError"),
+    ],
+)
+def test_a_set_that_quickbooks_refuses_is_not_written(settings: dict[str, str], field: str) -> None:
+    with pytest.raises(QbxmlBuildError) as caught:
+        build([], **settings)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+def test_two_requests_of_one_id_are_refused() -> None:
+    with pytest.raises(QbxmlBuildError, match="given twice"):
+        build([CUSTOMER, CUSTOMER])
+    build([Request("HostQuery", {}), Request("CompanyQuery", {})])
+
+
+# --- laws ---------------------------------------------------------------------------------------------------
+
+WINDOWS_1252 = "".join(
+    letter
+    for code in range(0x20, 0x100)
+    if (letter := bytes([code]).decode("cp1252", "replace")) != "\ufffd"
+    and not re.match("[\x7f-\x9f]", letter)
+)
+
+
+@given(st.text(WINDOWS_1252 + "\t\n\r", max_size=200))
+def test_any_windows_1252_text_survives(text: str) -> None:
+    document = build([Request("CustomerAdd", {"Name": "x", "Notes": text})])
+    assert document.isascii()
+    assert (etree.fromstring(document).findtext(".//Notes") or "") == text
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_written_whole_or_refused(text: str) -> None:
+    fields = {"Name": "x", "Notes": text}
+    problems = field_problems("CustomerAdd", fields)
+    if problems:
+        with pytest.raises(QbxmlBuildError):
+            build([Request("CustomerAdd", fields)])
+    else:
+        found = etree.fromstring(build([Request("CustomerAdd", fields)])).findtext(".//Notes") or ""
+        assert found == unicodedata.normalize("NFC", text)
+
+
+@given(st.decimals(allow_nan=True, allow_infinity=True))
+def test_any_amount_is_written_exactly_or_refused(amount: Decimal) -> None:
+    fields = {**PAYMENT.fields, "TotalAmount": amount}
+    if not field_problems("ReceivePaymentAdd", fields):
+        text = etree.fromstring(build([Request("ReceivePaymentAdd", fields)])).findtext(".//TotalAmount")
+        assert text is not None
+        assert Decimal(text) == amount
+        assert re.fullmatch(r"-?[0-9]{1,13}\.[0-9]{2}", text)
+
+
+@given(st.sampled_from(qbxml_spec.REQUESTS), st.integers(0, 50), st.randoms(use_true_random=False))
+def test_the_order_of_the_fields_does_not_matter(name: str, arm: int, random: Any) -> None:
+    request = request_of(name, arm, full=True)
+    names = list(request.fields)
+    random.shuffle(names)
+    shuffled = Request(name, {field: request.fields[field] for field in names}, request.request_id)
+    assert build([request]) == build([shuffled])
