@@ -232,6 +232,26 @@ LEFT_OUT = Table(
     ),
 )
 
+PLAN_TOTALS = Table(
+    "plan.totals",
+    "One source table and currency of a plan: rows and money in the range are exported, blocked or left out.",
+    (
+        Column("source_table", TEXT, required=True),
+        Column("currency", TEXT),
+        Column("source_count", INTEGER, help="Rows in the range."),
+        Column("source_amount", MONEY),
+        Column("exported_count", INTEGER),
+        Column("exported_amount", MONEY),
+        Column("blocked_count", INTEGER, help="Rows with an error finding, and what depends on them."),
+        Column("blocked_amount", MONEY),
+        Column("left_out_count", INTEGER, help="Rows left out for any other reason."),
+        Column("left_out_amount", MONEY),
+        Column("operations", INTEGER, help="Requests: a receipt over several customers makes several."),
+        Column("out_of_range_count", INTEGER, help="Rows outside the range; not part of the source counts."),
+        Column("out_of_range_amount", MONEY),
+    ),
+)
+
 CROSSWALK = Table(
     "ledger.crosswalk",
     "Our key of one record and the QuickBooks record it is.",
@@ -408,6 +428,7 @@ TOOLKIT_TABLES = (
     *MATCH_TABLES,
     OPERATIONS,
     LEFT_OUT,
+    PLAN_TOTALS,
     CROSSWALK,
     LEDGER_OPERATIONS,
     JOBS,

@@ -1,0 +1,47 @@
+"""The gate: every rule that a row passes before it becomes an operation.
+
+The rules stand in the rooms ``checks_*``, one registered function a rule; :data:`RULES` holds them in the
+order in which they are asked, and the docs page of rules is made from it.
+
+>>> RULES["origin"].severity, RULES["origin"].waivable
+('left_out', False)
+"""
+
+from __future__ import annotations
+
+# In this order their rules are asked: what stays behind whatever else is wrong with it comes first.
+from toolkit import checks_rows  # isort: skip
+from toolkit import checks_customers, checks_documents, checks_items, checks_payments  # isort: skip
+from toolkit.checks_context import Context
+from toolkit.checks_drafts import Draft
+from toolkit.checks_registry import RULES, Rule, as_finding, problems
+
+__all__ = ["OUTCOMES", "ROOMS", "RULES", "Rule", "check_request", "check_row", "reason_to_leave_out"]
+
+ROOMS = (checks_rows, checks_customers, checks_documents, checks_payments, checks_items)
+"""The modules that hold rules."""
+
+
+OUTCOMES = {
+    "blocked": "An error finding on the row itself; the reason names its rules.",
+    "depends_on_blocked": "What the row depends on (customer, item, invoice) stays behind.",
+    "pilot": "A pilot has few documents: the row waits until it is approved and tied out.",
+}
+"""Further rules of ``plan.left_out``: what becomes of a row by what the rules found on it and on others."""
+
+
+def reason_to_leave_out(context: Context, draft: Draft) -> tuple[str, str] | None:
+    """Return rule and reason why a row stays behind without being at fault, or ``None``."""
+    for found, problem in problems(context, draft, "left_out"):
+        return found.name, problem.message
+    return None
+
+
+def check_row(context: Context, draft: Draft) -> list[dict[str, str | None]]:
+    """Return findings on one source row: every error and warning at once."""
+    return [as_finding(*each, draft) for each in problems(context, draft, "error", "warning")]
+
+
+def check_request(context: Context, draft: Draft) -> list[dict[str, str | None]]:
+    """Return findings on the requests made from one row: lengths and characters."""
+    return [as_finding(*each, draft) for each in problems(context, draft, "error", stage="request")]

@@ -1,0 +1,179 @@
+"""The tables of a workspace as one plan sees them: what went before, and the drafts of the plan."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+import pandas as pd
+
+from toolkit.checks_books import Books
+from toolkit.checks_drafts import Draft, Payment, Row, Target
+from toolkit.settings import Settings
+
+IN_FLIGHT = ("pending", "sent", "unknown")
+ROLLED_UP = ("Outstanding", "Paid", "CarriedOver")
+
+
+class Context(Books):
+    """What rules look at: the lists, what was sent before, and the drafts of this plan.
+
+    Parameters
+    ----------
+    tables : mapping
+        Declared name to frame; an absent table counts as empty.
+    settings : Settings
+        Of the workspace, with ``cutover_date``.
+    customers : bool
+        Whether the plan creates customers.
+    """
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame], settings: Settings, *, customers: bool) -> None:
+        super().__init__(tables, settings)
+        if settings.cutover_date is None:
+            raise ValueError("a context needs the cutover date")
+        self.cutover: dt.date = settings.cutover_date
+        self.customers = customers
+        self.drafts: dict[str, Draft] = {}
+
+    @cached_property
+    def in_flight(self) -> dict[str, Row]:
+        """Operations queued or sent and not answered, by key."""
+        rows = self.rows("ledger.operations", "key", "status", "ref_number", "job")
+        return {row["key"]: row for row in rows if row["status"] in IN_FLIGHT}
+
+    @cached_property
+    def invoices(self) -> dict[str, Row]:
+        """``billing.invoices`` by number."""
+        return {row["invoice_number"]: row for row in self.rows("billing.invoices")}
+
+    @cached_property
+    def quickbooks_invoices(self) -> dict[str, Row]:
+        """The invoices QuickBooks holds, by TxnID: customer, A/R account, what is open."""
+        columns = ("txn_id", "ref_number", "customer_list_id", "ar_account_list_id", "balance_remaining")
+        return {row["txn_id"]: row for row in self.rows("quickbooks.invoices", *columns)}
+
+    @cached_property
+    def number_holders(self) -> dict[str, set[str]]:
+        """Who holds a RefNumber already: number to holders, for people; an operation's key if it is ours."""
+        holders: dict[str, set[str]] = defaultdict(set)
+        ours = {row["quickbooks_id"] for row in self.crosswalk.values()}
+        memos = self.rows("quickbooks.credit_memos", "txn_id", "ref_number")
+        for kind, rows in (("invoice", self.quickbooks_invoices.values()), ("credit memo", memos)):
+            for row in rows:
+                if row["ref_number"] and row["txn_id"] not in ours:
+                    holders[row["ref_number"]].add(f"{kind} {row['txn_id']} in QuickBooks")
+        for (kind, key), row in self.crosswalk.items():
+            if row["ref_number"] and kind in ("invoice", "credit_memo"):
+                holders[row["ref_number"]].add(f"{kind}:{key}")
+        for key, row in self.in_flight.items():
+            if row["ref_number"] and not key.startswith("payment:"):
+                holders[row["ref_number"]].add(key)
+        return holders
+
+    def _by_payment(self, numbers: Mapping[str, Row]) -> dict[str, dict[str, Row]]:
+        """Return rows keyed ``number`` or ``number/account`` by payment number, then by their key."""
+        known = set(self.frame("billing.payments")["payment_number"])
+        grouped: dict[str, dict[str, Row]] = defaultdict(dict)
+        for key, row in numbers.items():
+            # Numbers and accounts may hold slashes themselves: only a number that exists counts.
+            starts = [key] if key in known else [key[: m.start()] for m in re.finditer("/", key)]
+            for start in starts:
+                if start in known:
+                    grouped[start][key] = row
+        return grouped
+
+    @cached_property
+    def _bound_payments(self) -> dict[str, dict[str, Row]]:
+        bound = {key: row for (kind, key), row in self.crosswalk.items() if kind == "payment"}
+        return self._by_payment(bound)
+
+    @cached_property
+    def _waiting_payments(self) -> dict[str, dict[str, Row]]:
+        rows = {key: row for key, row in self.in_flight.items() if key.startswith("payment:")}
+        return self._by_payment({key.removeprefix("payment:"): row for key, row in rows.items()})
+
+    @property
+    def paid_before(self) -> set[str]:
+        """Numbers of the payments that QuickBooks has, at least in part, or that wait in another job."""
+        return {*self._bound_payments, *self._waiting_payments}
+
+    def sent(self, draft: Draft) -> list[str]:
+        """Return the TxnIDs of a row that QuickBooks has from us; of a receipt, when it has all parts."""
+        if isinstance(draft, Payment):
+            bound = self._bound_payments.get(draft.source_key, {})
+            missing = [part for part in draft.parts if part.key.removeprefix("payment:") not in bound]
+            partly = len(draft.parts) > 1 and draft.source_key not in bound and missing
+            return [] if partly else [row["quickbooks_id"] for row in bound.values()]
+        kind = "credit_memo" if draft.is_credit_memo else "invoice"
+        row = self.crosswalk.get((kind, draft.source_key))
+        return [row["quickbooks_id"]] if row and row["origin"] == "billing" else []
+
+    def waiting(self, draft: Draft) -> list[Row]:
+        """Return the operations of a row that are queued, or sent and not answered."""
+        if isinstance(draft, Payment):
+            return list(self._waiting_payments.get(draft.source_key, {}).values())
+        return [self.in_flight[draft.key]] if draft.key in self.in_flight else []
+
+    def payers(self, draft: Draft) -> list[Target]:
+        """Return the QuickBooks customers that a document names."""
+        if isinstance(draft, Payment):
+            return [part.target for part in draft.parts]
+        return [self.target(draft.account or "")]
+
+    # --- invoices and what is applied to them ---------------------------------------------------------------
+
+    @cached_property
+    def applied(self) -> dict[str, list[Row]]:
+        """``billing.payment_applications`` by payment number or adjustment id, in order; zeros left away."""
+        applied: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows("billing.payment_applications"):
+            if row["amount_applied"]:
+                applied[row["payment_number"]].append(row)
+        return applied
+
+    @cached_property
+    def _children(self) -> dict[tuple[str, object], list[str]]:
+        children: dict[tuple[str, object], list[str]] = defaultdict(list)
+        for number, row in self.invoices.items():
+            if row["status"] not in ROLLED_UP or row["invoice_kind"] == "master":
+                continue
+            children["into", row["delegated_to_invoice"]].append(number)
+            if row["invoice_kind"] == "child":
+                for parent in self.parents(row["account_number"]):
+                    children["of", (parent, row["invoice_date"])].append(number)
+                    if row["billing_end"]:
+                        children["of", (parent, row["billing_start"], row["billing_end"])].append(number)
+        return children
+
+    def children(self, invoice: Row) -> list[str]:
+        """Return the numbers of the invoices that a master invoice sums up.
+
+        Those that name it; where none does, the child invoices of the accounts below of the same billing
+        period or date.
+        """
+        if invoice["invoice_kind"] != "master":
+            return []
+        account = invoice["account_number"]
+        period = (account, invoice["billing_start"], invoice["billing_end"])
+        return (
+            self._children.get(("into", invoice["invoice_number"]), [])
+            or self._children.get(("of", period), [])
+            or self._children.get(("of", (account, invoice["invoice_date"])), [])
+        )
+
+    @cached_property
+    def number_proposal(self) -> str:
+        """A number rule that would make this plan's longest numbers fit."""
+        numbers = [d.source_key for d in self.drafts.values() if d.kind in ("invoice", "credit")]
+        numbers = [number for number in numbers if len(number) > 11]
+        first, last = min(numbers, default=""), max(numbers, default="")
+        common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        prefix = re.match(r"(.*[-_/#. ])?", first[:common])
+        start = (prefix.group(1) or "") if prefix else ""
+        if start and max(map(len, numbers)) - len(start) <= 11:
+            return f"toolkit set number_rule strip:{start}"
+        return "toolkit set number_rule counter:1"
