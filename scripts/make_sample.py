@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 from sample.basics import Ids, write_csv, write_quickbooks
+from sample.billing import write_tables
+from sample.catalog import DECISION_COLUMNS, decision_rows, settings_text
 from sample.lists import Company
 from sample.receivables import make_receivables
 
@@ -24,6 +26,10 @@ def make(directory: Path) -> None:
     company = Company(ids)
     receivables = make_receivables(company, ids)
     _write_company(directory / "quickbooks", company, receivables)
+    write_tables(directory / "billing", receivables)
+    decisions = [[row.get(name) for name in DECISION_COLUMNS] for row in decision_rows()]
+    write_csv(directory / "decisions.csv", DECISION_COLUMNS, decisions)
+    (directory / "settings.toml").write_bytes(settings_text().encode("utf-8"))
 
 
 def _write_company(directory: Path, company: Company, receivables: object) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -81,27 +82,39 @@ def _read(path: Path, name: str) -> pd.DataFrame:
     declared = tables.TABLES[name]
     rows = []
     for row in _rows(path):
-        unknown = row.keys() - set(declared.names)
+        unknown = sorted(str(key) for key in row.keys() - set(declared.names))
         if unknown:
-            raise InputFileError(str(path), f"{name} has no column {sorted(map(str, unknown))[0]}", _HINT)
-        rows.append({key: _value(path, declared.column(key), text) for key, text in row.items()})
+            raise InputFileError(str(path), f"{name} has no column {unknown[0]}", _HINT)
+        try:
+            rows.append({key: parse_value(declared.column(key), text) for key, text in row.items()})
+        except ValueError as error:
+            raise InputFileError(str(path), str(error), _HINT) from error
     return tables.from_rows(name, rows)
 
 
-def _value(path: Path, column: tables.Column, text: str) -> Any:
+def parse_value(column: tables.Column, text: str) -> Any:
+    """Return a value of the sample's files as its declared column holds it; nothing is null.
+
+    Raises
+    ------
+    ValueError
+        The text is no value of the column's type.
+    """
     if text == "":
         return None
     try:
-        if pa.types.is_boolean(column.type):
-            return {"true": True, "false": False}[text]
-        if pa.types.is_decimal(column.type):
-            return Decimal(text)
-        if pa.types.is_date(column.type):
-            return dt.date.fromisoformat(text)
-        if pa.types.is_timestamp(column.type):
-            return dt.datetime.fromisoformat(text)
-        if pa.types.is_integer(column.type):
-            return int(text)
+        return _parser(column.type)(text)
     except (KeyError, ValueError, InvalidOperation):
-        raise InputFileError(str(path), f"{text!r} does not fit the column {column.name}", _HINT) from None
-    return text
+        raise ValueError(f"{text!r} does not fit the column {column.name}") from None
+
+
+def _parser(kind: pa.DataType) -> Callable[[str], Any]:
+    if pa.types.is_boolean(kind):
+        return {"true": True, "false": False}.__getitem__
+    if pa.types.is_decimal(kind):
+        return Decimal
+    if pa.types.is_date(kind):
+        return dt.date.fromisoformat
+    if pa.types.is_timestamp(kind):
+        return dt.datetime.fromisoformat
+    return int if pa.types.is_integer(kind) else str
