@@ -62,7 +62,7 @@ def match(ws: Workspace) -> Matches:
         tables["mapping.payment_methods"],
         settings=ws.settings,
     )
-    return Matches(charges, customers, methods, mapping.mapping_findings(charges, customers, methods, tables))
+    return Matches(charges, customers, methods, mapping.mapping_findings(charges, customers, methods))
 
 
 def write_mapping(ws: Workspace, path: Path) -> Matches:
@@ -92,6 +92,7 @@ def _workbook_arguments(ws: Workspace, matches: Matches) -> dict[str, Any]:
         "items": ws.read("quickbooks.items"),
         "quickbooks_customers": ws.read("quickbooks.customers"),
         "quickbooks_methods": ws.read("quickbooks.payment_methods"),
+        "local_items": ws.read("mapping.local_items"),
         "workspace_id": ws.id,
         "stamp": ws.ledger.decisions_stamp(),
     }

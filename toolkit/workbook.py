@@ -40,7 +40,7 @@ from toolkit.workbook_sheets import (
     to_cell,
 )
 
-__all__ = ["WorkbookRead", "read_workbook", "write_workbook"]
+__all__ = ["WorkbookRead", "put_cell", "read_workbook", "save_book", "write_workbook"]
 
 _HEADER = PatternFill("solid", fgColor="1F4E78")
 _TO_FILL = PatternFill("solid", fgColor="FFF2CC")
@@ -131,7 +131,7 @@ def write_workbook(
     for name, value in zip(FINGERPRINT, (workspace_id, stamp, FORMAT), strict=True):
         properties.append(StringProperty(name=name, value=value))
     book.properties.creator, book.properties.title = "toolkit", f"Mappings of {company}"
-    _save(book, Path(path))
+    save_book(book, Path(path))
 
 
 def _names(sheet: Sheet, frames: Frames) -> list[str]:
@@ -153,7 +153,7 @@ def _write_sheet(
 ) -> list[list[str | None]]:
     """Write one sheet; return what the hidden sheet keeps of each row."""
     for place, name in enumerate(sheet.columns, 1):
-        cell = _put(page, 1, place, name)
+        cell = put_cell(page, 1, place, name)
         cell.font, cell.fill = Font(bold=True, color="FFFFFF"), _HEADER
         page.column_dimensions[get_column_letter(place)].width = _WIDTHS.get(
             name, 34 if name in _WIDE else 20
@@ -164,7 +164,7 @@ def _write_sheet(
         values = shown(sheet, row)
         problem = row["status"] in ("mismatch", "undecided", "ambiguous")
         for place, name in enumerate(sheet.columns, 1):
-            cell = _put(page, number, place, values[name], NUMBERS.get(name))
+            cell = put_cell(page, number, place, values[name], NUMBERS.get(name))
             if name in sheet.fill:
                 cell.fill = _TO_FILL
             elif problem and name in ("status", "reason"):
@@ -208,27 +208,27 @@ def _write_names(page: Worksheet, names: dict[str, list[str]]) -> None:
     page.sheet_state = "hidden"
     for place, (title, choices) in enumerate(names.items(), 1):
         for number, text in enumerate([title, *choices], 1):
-            _put(page, number, place, text)
+            put_cell(page, number, place, text)
 
 
 def _write_hidden(page: Worksheet, fingerprint: Sequence[str], written: list[list[str | None]]) -> None:
     page.sheet_state = "hidden"
     for number, pair in enumerate(zip(FINGERPRINT, fingerprint, strict=True), 1):
         for place, text in enumerate(pair, 1):
-            _put(page, number, place, text)
+            put_cell(page, number, place, text)
     for number, texts in enumerate(written, len(FINGERPRINT) + 1):
         for place, each in enumerate(texts, 1):
-            _put(page, number, place, each)
+            put_cell(page, number, place, each)
 
 
 def _write_read_me(page: Worksheet, company: str) -> None:
     page.column_dimensions["A"].width = 120
     for number, (text, bold) in enumerate(_READ_ME, 1):
-        cell = _put(page, number, 1, text.format(company=company) or None)
+        cell = put_cell(page, number, 1, text.format(company=company) or None)
         cell.font, cell.alignment = Font(bold=bold), Alignment(wrap_text=True, vertical="top")
 
 
-def _put(page: Worksheet, row: int, column: int, value: Any, number_format: str | None = None) -> Cell:
+def put_cell(page: Worksheet, row: int, column: int, value: Any, number_format: str | None = None) -> Cell:
     """Write one value: a number where it has a number format, else text that stays text."""
     cell: Any = page.cell(row, column)
     if number_format is not None and isinstance(value, int | Decimal):
@@ -247,7 +247,8 @@ def _put(page: Worksheet, row: int, column: int, value: Any, number_format: str 
     return cell  # type: ignore[no-any-return]
 
 
-def _save(book: Workbook, path: Path) -> None:
+def save_book(book: Workbook, path: Path) -> None:
+    """Save a workbook whole or not at all; ``InputFileError`` where it cannot be written."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from toolkit import extract, workbook
+from toolkit import extract
 from toolkit.cli.shared import (
     EndOption,
     JsonOption,
@@ -25,6 +25,7 @@ from toolkit.cli.shared import (
 from toolkit.display import show_findings, terminal_table
 from toolkit.errors import UsageError
 from toolkit.tables import TABLES
+from toolkit.workbook_tables import write_table
 
 KINDS = ("items", "customers", "invoices", "payments", "receivables", "lists", "all")
 
@@ -130,7 +131,7 @@ def table(
     with opened(ctx, workspace) as ws:
         frame = ws.read(name)
         if to is not None:
-            workbook.write_table(to, name, frame)
+            write_table(to, name, frame)
         document: dict[str, Any] = {"table": name, "rows": len(frame), "file": str(to) if to else None}
         if to is None:
             document["records"] = frame
@@ -231,10 +232,10 @@ def rehearse(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: Jso
 
     Example: toolkit rehearse
     """
-    from toolkit import demo
+    from toolkit.rehearse import rehearse as run_rehearsal
 
     with opened(ctx, workspace) as ws:
-        report = demo.rehearse(ws)
+        report = run_rehearsal(ws)
 
         def show(console: Console) -> None:
             console.print(f"REHEARSAL of {ws.company}: {report.outcome}", markup=False)

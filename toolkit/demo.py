@@ -1,0 +1,390 @@
+"""The whole cutover on the sample company, against the rehearsal QuickBooks, over real SOAP and HTTP.
+
+Nothing here is special to the demo but the sample, its clock and the words: every step is a call that the
+commands and the notebooks make too.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import secrets
+import shutil
+import threading
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from tqdm import tqdm
+
+from toolkit import cutover, extract, mapping
+from toolkit.cli.billing import show_matches, show_plan
+from toolkit.cli.queue import show_tie_out
+from toolkit.display import money, terminal_table, to_document
+from toolkit.errors import UsageError, WorkspaceError
+from toolkit.rehearsal import Company, SessionReport
+from toolkit.rehearsal.sample import SAMPLE, SAMPLE_CLOCK_START, sample_other_names, sample_tables
+from toolkit.rehearse import run_queue, serving
+from toolkit.tables import to_rows
+from toolkit.wc_http import Server
+from toolkit.workbook_tables import fill_decisions
+from toolkit.workspace import Workspace
+
+COMPANY = "Brightwater Hosting Ltd"
+COMPANY_FILE = r"C:\Books\Brightwater Hosting.qbw"
+ANALYST = "analyst"
+PERIOD = (dt.date(2026, 1, 1), dt.date(2026, 3, 31))
+AFTER_PERIOD = dt.datetime(2026, 4, 1, 9, 0)
+PILOT_DOCUMENTS = 5
+
+
+class SampleClock:
+    """A clock that moves on by one second with each look, so that every run of the demo is the same."""
+
+    def __init__(self, start: dt.datetime) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+
+    def __call__(self) -> dt.datetime:
+        """Return the time."""
+        with self._lock:
+            self._now += dt.timedelta(seconds=1)
+            return self._now
+
+    def move_to(self, moment: dt.datetime) -> None:
+        """Let time pass until ``moment``."""
+        with self._lock:
+            self._now = max(self._now, moment)
+
+
+@dataclass
+class Demo:
+    """One run of the demo.
+
+    Parameters
+    ----------
+    ws : Workspace
+        The workspace that is left behind.
+    company : Company
+        The rehearsal QuickBooks.
+    server : Server
+        Our SOAP service, listening.
+    password : str
+        Of the Web Connector; made for this run.
+    clock : SampleClock
+        For workspace and company alike.
+    console : Console or None
+        Where people read; ``None`` when the document alone is wanted.
+    """
+
+    ws: Workspace
+    company: Company
+    server: Server
+    password: str
+    clock: SampleClock
+    console: Console | None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[SessionReport] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as one document."""
+        plain: dict[str, Any] = to_document(
+            {
+                "company": self.ws.company,
+                "workspace": str(self.ws.path),
+                "rehearsal": True,
+                "steps": self.steps,
+            }
+        )
+        return plain
+
+    def note(self, name: str, document: dict[str, Any], show: Callable[[Console], None]) -> None:
+        """Add a step to the document and show it to people."""
+        self.steps.append({"step": len(self.steps) + 1, "name": name, **document})
+        if self.console is not None:
+            self.console.print(f"\n[bold]{len(self.steps)}  {name}[/bold]")
+            show(self.console)
+
+    def web_connector(self, what: str) -> None:
+        """Press Update Selected: the rehearsal Web Connector runs the queue."""
+        with tqdm(total=100, desc=what, unit="%", disable=self.console is None, leave=False) as bar:
+            self.sessions += run_queue(
+                self.ws, self.server, self.company, self.password, lambda percent: _advance(bar, percent)
+            )
+        if self.sessions[-1].last_error:
+            raise UsageError(f"the rehearsal stopped: {self.sessions[-1].last_error}")
+
+
+def _advance(bar: Any, percent: int) -> None:
+    bar.update(max(0, percent - bar.n))
+
+
+def run(directory: Path, console: Console | None = None) -> Demo:
+    """Run the demo in a fresh workspace and return it; the workspace stays for commands and notebooks.
+
+    Parameters
+    ----------
+    directory : Path
+        The workspace to make; one that an earlier demo left is replaced.
+    console : Console, optional
+        Where to show each step.
+
+    Raises
+    ------
+    UsageError
+        The folder holds something else than a demo workspace.
+    """
+    tables = sample_tables()
+    _make_room(directory)
+    clock = SampleClock(SAMPLE_CLOCK_START)
+    password = secrets.token_urlsafe(16)
+    ws = Workspace.create(
+        directory,
+        company=COMPANY,
+        password=password,
+        company_file=COMPANY_FILE,
+        rehearsal=True,
+        clock=clock,
+    )
+    company = Company.from_tables(
+        tables, clock=clock, extra_names=sample_other_names(), file_path=COMPANY_FILE
+    )
+    try:
+        with ws.lock(), serving(ws) as server:
+            demo = Demo(ws, company, server, password, clock, console)
+            for step in (
+                _set_up,
+                _import,
+                _load,
+                _match,
+                _refuse,
+                _decide,
+                _carry,
+                _load_again,
+                _pilot,
+                _export,
+            ):
+                step(demo)
+            _tie_out(demo)
+    finally:
+        ws.close()
+    return demo
+
+
+def _make_room(directory: Path) -> None:
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise UsageError(f"{directory} is a file: name a folder for the demo")
+    if not any(directory.iterdir()):
+        return
+    try:
+        with_ws = Workspace(directory)
+        ours = with_ws.rehearsal and with_ws.company == COMPANY
+        with_ws.close()
+    except WorkspaceError:
+        ours = False
+    if not ours:
+        raise UsageError(f"{directory} holds something else than a demo: name another folder")
+    shutil.rmtree(directory)
+
+
+def _set_up(demo: Demo) -> None:
+    with (SAMPLE / "settings.toml").open("rb") as file:
+        settings = tomllib.load(file)
+    for key, value in settings.items():
+        demo.ws.set(key, str(value))
+    qwc = demo.ws.write_qwc()
+
+    def show(console: Console) -> None:
+        console.print(f"{demo.ws.company} (REHEARSAL), cutover date {demo.ws.settings.cutover_date}")
+        console.print(f"The Web Connector is given {qwc.name}; our server listens on this machine.")
+
+    demo.note("Make a workspace", {"cutover_date": demo.ws.settings.cutover_date, "settings": settings}, show)
+
+
+def _import(demo: Demo) -> None:
+    jobs = demo.ws.queue_import("all")
+    demo.web_connector("importing")
+    frame = demo.ws.read("ledger.jobs")
+    names = ("items", "customers", "invoices", "invoice_lines", "credit_memos", "payments", "accounts")
+    rows = {name: len(demo.ws.read(f"quickbooks.{name}")) for name in names}
+
+    def show(console: Console) -> None:
+        console.print(
+            terminal_table(frame, {"id": "job", "kind": "kind", "status": "status", "total": "records"})
+        )
+        console.print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in rows.items()))
+
+    demo.note("Import from QuickBooks", {"jobs": jobs, "rows": rows}, show)
+
+
+def _load(demo: Demo) -> None:
+    loaded = extract.load(demo.ws, sorted((SAMPLE / "billing" / "before").glob("*.csv")))
+
+    def show(console: Console) -> None:
+        console.print(", ".join(f"{count:,} {name.split('.')[1]}" for name, count in loaded.rows.items()))
+
+    demo.note("Load BluBilling's customers, plans and charges", {"rows": loaded.rows}, show)
+
+
+def _match(demo: Demo) -> None:
+    matches = cutover.match(demo.ws)
+    document = {
+        "charges": mapping.summary(matches.charges),
+        "customers": mapping.summary(matches.customers),
+        "mismatches": matches.charges[matches.charges["status"] == "mismatch"],
+    }
+    demo.note("Match by exact price code", document, lambda console: show_matches(console, matches, limit=12))
+
+
+def _refuse(demo: Demo) -> None:
+    plan, path = cutover.carry_forward(demo.ws)
+    if path is not None:
+        raise UsageError("the gate opened although mappings are missing")
+    rules = plan.findings[plan.findings["severity"] == "error"]["rule"].value_counts()
+
+    def show(console: Console) -> None:
+        for rule, count in rules.items():
+            console.print(f"  {count:>3} x {rule}")
+        console.print("Refused: nothing was written.")
+
+    demo.note(
+        "Carry forward, too early",
+        {"ready": False, "errors": {str(r): int(n) for r, n in rules.items()}},
+        show,
+    )
+
+
+def _decide(demo: Demo) -> None:
+    path = demo.ws.path / "reports" / "mapping.xlsx"
+    cutover.write_mapping(demo.ws, path)
+    with (SAMPLE / "decisions.csv").open(encoding="utf-8", newline="") as file:
+        decisions = list(csv.DictReader(file))
+    fill_decisions(path, decisions)
+    read = cutover.read_mapping(demo.ws, path, ANALYST)
+    decided = sum(map(len, read.decisions.values()))
+    matches = cutover.match(demo.ws)
+    document = {
+        "workbook": str(path),
+        "decided": decided,
+        "charges": mapping.summary(matches.charges),
+        "customers": mapping.summary(matches.customers),
+    }
+
+    def show(console: Console) -> None:
+        console.print(f"{decided} decisions read from {path.name}, kept with who, when and why.")
+        show_matches(console, matches)
+
+    demo.note("Decide in the workbook", document, show)
+
+
+def _carry(demo: Demo) -> None:
+    plan, path = cutover.carry_forward(demo.ws)
+    if path is None:
+        raise UsageError(f"the gate stays closed: {plan.findings['message'].iloc[0]}")
+    carried = [row for row in to_rows(plan.documents) if row["record_kind"] == "invoice"]
+    total = sum(row["open_amount"] for row in carried)
+    notes = plan.findings["rule"].value_counts()
+
+    def show(console: Console) -> None:
+        console.print(f"{len(carried)} open invoices, {money(total)}, written to {path.name} for BluBilling.")
+        console.print("Noted: " + ", ".join(f"{count} x {rule}" for rule, count in notes.items()))
+
+    demo.note(
+        "Carry forward",
+        {"ready": True, "rows": len(plan.upload), "open_amount": total, "file": str(path)},
+        show,
+    )
+
+
+def _load_again(demo: Demo) -> None:
+    demo.clock.move_to(AFTER_PERIOD)
+    loaded = extract.load(demo.ws, sorted((SAMPLE / "billing" / "after").glob("*.csv")))
+    carried = demo.ws.read("ledger.crosswalk")
+    back = demo.ws.read("billing.invoices")["invoice_number"].isin(carried["key"].tolist())
+
+    def show(console: Console) -> None:
+        console.print(", ".join(f"{count:,} {name.split('.')[1]}" for name, count in loaded.rows.items()))
+        console.print(f"{int(back.sum())} of the invoices are the carried ones, back as BluBilling's own.")
+
+    demo.note(
+        "Three months later: load BluBilling again", {"rows": loaded.rows, "carried": int(back.sum())}, show
+    )
+
+
+def _pilot(demo: Demo) -> None:
+    plan = cutover.plan_export(
+        demo.ws,
+        start=PERIOD[0],
+        end=PERIOD[1],
+        customers=True,
+        invoices=True,
+        payments=True,
+        limit=PILOT_DOCUMENTS,
+    )
+    queued = demo.ws.queue(plan)
+    demo.ws.approve(queued.job, ANALYST, "pilot; backup brightwater-2026-04-01.qbb")
+    demo.web_connector("pilot")
+    cutover.queue_refresh(demo.ws)
+    demo.web_connector("reading back")
+    result = cutover.tie_out(demo.ws)
+    sent = demo.ws.ledger.operations(queued.job)
+
+    def show(console: Console) -> None:
+        columns = {
+            "key": "operation",
+            "txn_date": "date",
+            "ref_number": "number",
+            "amount": "amount",
+            "status": "outcome",
+        }
+        console.print(terminal_table(sent, columns))
+
+    demo.note(
+        "Export a pilot of five documents", {"job": queued.job, "operations": sent, "ties": result.ties}, show
+    )
+
+
+def _export(demo: Demo) -> None:
+    plan = cutover.plan_export(
+        demo.ws, start=PERIOD[0], end=PERIOD[1], customers=True, invoices=True, payments=True, credits=True
+    )
+    queued = demo.ws.queue(plan)
+    demo.ws.approve(queued.job, ANALYST, "reviewed; backup brightwater-2026-04-01.qbb")
+    demo.web_connector("exporting")
+    job = next(row for row in to_rows(demo.ws.read("ledger.jobs")) if row["id"] == queued.job)
+    origin = plan.left_out[plan.left_out["rule"] == "origin"]
+    document = {
+        "job": job,
+        "findings": plan.findings,
+        "left_out": plan.left_out,
+        "carried_not_sent": len(origin),
+    }
+
+    def show(console: Console) -> None:
+        show_plan(console, plan, plan.left_out, limit=6)
+        console.print(
+            f"Job {job['id']}, {job['status']}: {job['total']} operations, {job['applied']} applied, "
+            f"{job['rejected']} rejected, {job['skipped']} skipped."
+        )
+
+    demo.note("Export the quarter", document, show)
+
+
+def _tie_out(demo: Demo) -> None:
+    cutover.queue_refresh(demo.ws)
+    demo.web_connector("reading back")
+    result = cutover.tie_out(demo.ws)
+    document = {
+        "ties": result.ties,
+        "totals": result.totals,
+        "differences": result.differences,
+        "read_at": result.read_at,
+    }
+    demo.note("Tie out, to the cent", document, lambda console: show_tie_out(console, result))
+    if demo.console is not None:
+        demo.console.print(f"\nThe workspace stays in {demo.ws.path}. Next: toolkit -w {demo.ws.path}")
