@@ -6,7 +6,7 @@ import datetime as dt
 import secrets
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from toolkit.errors import LedgerError
 from toolkit.ledger_jobs import restart_queries
@@ -101,6 +101,11 @@ class Sessions(Store):
             else:
                 return known
         return value
+
+    def forget_learned(self) -> None:
+        """Forget what was learned: for a copy of a ledger, which will be bound to another company file."""
+        with self.writing() as connection:
+            connection.execute(delete(learned))
 
     def _update(self, ticket: str, **values: Any) -> None:
         with self.writing() as connection:

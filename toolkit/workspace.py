@@ -1,0 +1,447 @@
+"""The workspace: one company's folder, and the only object that touches it.
+
+It holds the tables (parquet), every answer as it arrived (``inbox/``), the ledger and the settings.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import pandas as pd
+
+from toolkit import workspace_config as config
+from toolkit.errors import UsageError, WorkspaceError
+from toolkit.import_plan import import_jobs, scope
+from toolkit.ledger import Ledger, local_now
+from toolkit.settings import Settings
+from toolkit.tables import to_arrow, to_rows
+from toolkit.workspace_files import (
+    LOCK_TIMEOUT,
+    file_name,
+    open_packed,
+    save_packed,
+    write_atomically,
+    writer_lock,
+)
+from toolkit.workspace_making import LEDGER_FILE, copy, first_settings, make
+from toolkit.workspace_queue import PILOT_DOCUMENTS, QueueResult, queue_plan, require_pilot
+from toolkit.workspace_qwc import OWNER_ID, build_qwc, new_file_id
+from toolkit.workspace_tables import STORED, Tables, read_table, require_table, table_path, write_table
+
+if TYPE_CHECKING:
+    from toolkit.transform import Plan
+
+__all__ = ["PILOT_DOCUMENTS", "QueueResult", "Tables", "Workspace", "local_now"]
+
+
+class Workspace:
+    """One company's folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that ``toolkit init`` made.
+    clock : callable, optional
+        Gives the local time.
+    read_only : bool
+        Whether to refuse every change.
+
+    Raises
+    ------
+    WorkspaceError
+        There is no workspace, it is damaged, or another version of the toolkit made it.
+    """
+
+    def __init__(
+        self, path: str | Path, *, clock: Callable[[], dt.datetime] = local_now, read_only: bool = False
+    ) -> None:
+        self.path = Path(path)
+        self.read_only = read_only
+        self._clock = clock
+        self._opening = threading.Lock()
+        self._ledger: Ledger | None = None
+        self._config_stamp: tuple[int, int] | None = None
+        self._config = self._load()
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        *,
+        company: str,
+        password: str,
+        user: str = "blubilling",
+        url: str = "http://localhost:8085/",
+        company_file: str | None = None,
+        cutover_date: str | dt.date | None = None,
+        rehearsal: bool = False,
+        from_workspace: Workspace | str | Path | None = None,
+        clock: Callable[[], dt.datetime] = local_now,
+    ) -> Workspace:
+        """Make a workspace and its ``.qwc`` file, and return it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder; it may exist, but hold no workspace.
+        company : str
+            Our label of the company.
+        password, user : str
+            What the Web Connector will say; only a hash of the password is kept.
+        from_workspace : Workspace or path, optional
+            A rehearsal whose decisions and settings are taken over; never its crosswalk, its company file,
+            its approvals.
+
+        Raises
+        ------
+        UsageError
+            A blank name or password, a URL that the Web Connector does not take, a setting that does not fit.
+        WorkspaceError
+            There is a workspace already.
+        """
+        folder = Path(path)
+        if not company.strip() or not user.strip():
+            raise UsageError("a workspace needs the company's name and a user for the Web Connector")
+        source = from_workspace if isinstance(from_workspace, Workspace) else None
+        if from_workspace is not None and source is None:
+            source = cls(cast("str | Path", from_workspace), read_only=True)
+        given = {"company_file": company_file, "cutover_date": cutover_date}
+        settings = first_settings(None if source is None else source.settings, given)
+        made = config.Config(
+            id="",
+            company=company,
+            user=user,
+            password_hash=config.hash_password(password),
+            url=config.endpoint(url),
+            owner_id=OWNER_ID,
+            file_id=new_file_id(),
+            rehearsal=rehearsal,
+            created_at=clock().replace(microsecond=0),
+            settings=settings,
+        )
+        make(folder, made, None if source is None else source.ledger, clock)
+        workspace = cls(folder, clock=clock)
+        workspace.write_qwc()
+        workspace._write_views()
+        return workspace
+
+    # --- whose it is ----------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The workspace's id, which its ledger has too."""
+        return self._load().id
+
+    @property
+    def company(self) -> str:
+        """Our label of the company."""
+        return self._load().company
+
+    @property
+    def user(self) -> str:
+        """The Web Connector's user."""
+        return self._load().user
+
+    @property
+    def url(self) -> str:
+        """The Web Connector's endpoint, ending in ``/``."""
+        return self._load().url
+
+    @property
+    def owner_id(self) -> str:
+        """The OwnerID, a GUID in braces."""
+        return self._load().owner_id
+
+    @property
+    def file_id(self) -> str:
+        """The FileID, a GUID in braces."""
+        return self._load().file_id
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it is bound to a copy of the company file, for practice."""
+        return self._load().rehearsal
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now, whoever changed them."""
+        return self._load().settings
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, opened on first use.
+
+        Raises
+        ------
+        WorkspaceError
+            Its file is missing, or belongs to another workspace.
+        """
+        with self._opening:
+            if self._ledger is None:
+                self._ledger = self._open_ledger()
+            return self._ledger
+
+    def close(self) -> None:
+        """Let go of the ledger's file; the workspace can still be used."""
+        with self._opening:
+            if self._ledger is not None:
+                self._ledger.close()
+                self._ledger = None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def verify_password(self, user: str, password: str) -> bool:
+        """Return whether these are the Web Connector's user and password, in constant time."""
+        return config.verify(self._load(), user, password)
+
+    def set(self, key: str, text: str) -> Settings:
+        """Change a setting and return them all.
+
+        Raises
+        ------
+        SettingError
+            No such setting, or a value that does not fit.
+        """
+        with self.lock():
+            now = self._load()
+            settings = now.settings.with_text(key, text)
+            config.save(self.path, replace(now, settings=settings))
+        return settings
+
+    def lock(self, timeout: float = LOCK_TIMEOUT) -> AbstractContextManager[None]:
+        """Be the one writer while the block runs; a thread that is it already goes on.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for another writer.
+
+        Raises
+        ------
+        WorkspaceLocked
+            Another process, which the message names, or another thread still writes.
+        """
+        self._require_writable()
+        return writer_lock(self.path, timeout)
+
+    # --- tables ---------------------------------------------------------------------------------------
+
+    def read(self, name: str) -> pd.DataFrame:
+        """Return a table; one that never landed has no rows.
+
+        ``mapping.*`` and ``ledger.*`` come from the ledger, all others from their parquet file.
+
+        Raises
+        ------
+        UsageError
+            No such table.
+        DamagedTable
+            Its file cannot be read; the message says how to make it again.
+        """
+        require_table(name)
+        if name.startswith("mapping."):
+            return self.ledger.decisions(name)
+        if name.startswith("ledger."):
+            views = {"ledger.jobs": self.ledger.jobs, "ledger.operations": self.ledger.operations}
+            views["ledger.crosswalk"] = self.ledger.crosswalk
+            return views[name]()
+        return read_table(self.path, name)
+
+    def has(self, name: str) -> bool:
+        """Return whether a table was ever written; of the ledger's, whether it has rows."""
+        require_table(name)
+        if name.startswith(("mapping.", "ledger.")):
+            return len(self.read(name)) > 0
+        return table_path(self.path, name).exists()
+
+    def write(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a table whole, or leave it as it was.
+
+        Raises
+        ------
+        UsageError
+            No such table, or one that the ledger keeps.
+        ConformError
+            The frame does not fit the declared table.
+        """
+        require_table(name)
+        if name.startswith(("mapping.", "ledger.")):
+            raise UsageError(f"{name} is a view of the ledger: it is not written, but decided or queued")
+        table = to_arrow(frame, name)
+        with self.lock():
+            write_table(self.path, name, table)
+
+    def tables(self) -> Tables:
+        """Return every table by name, each read on first use: what the pure steps take."""
+        return Tables(self.read)
+
+    # --- answers --------------------------------------------------------------------------------------
+
+    def save_answer(self, data: bytes, *, name: str = "answer") -> Path:
+        """Keep an answer as it arrived, compressed; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        data : bytes
+            The document.
+        name : str
+            What to call it, after the time.
+        """
+        self._require_writable()
+        with self._opening:  # two threads of one moment
+            return save_packed(self.path / "inbox", data, self._clock(), name)
+
+    def inbox_name(self, path: Path) -> str:
+        """Return a file's name relative to the workspace, with ``/``: what the ledger keeps."""
+        return path.resolve().relative_to(self.path.resolve()).as_posix()
+
+    def open_answer(self, path: str | Path) -> BinaryIO:
+        """Open a saved answer (``.xml``, ``.gz`` or ``.zst``); a relative path starts at the workspace."""
+        return open_packed(self.path / path)
+
+    # --- the Web Connector ----------------------------------------------------------------------------
+
+    def qwc(self) -> bytes:
+        """Return the ``.qwc`` file that the user adds to the Web Connector."""
+        now = self._load()
+        names = ("company", "user", "url", "owner_id", "file_id", "rehearsal")
+        return build_qwc(**{name: getattr(now, name) for name in names})
+
+    def write_qwc(self) -> Path:
+        """Write ``<company>.qwc`` and return its path."""
+        self._require_writable()
+        path = self.path / f"{file_name(self.company, 'company')}.qwc"
+        data = self.qwc()
+        write_atomically(path, lambda file: file.write(data))
+        return path
+
+    # --- the queue ------------------------------------------------------------------------------------
+
+    def queue_import(
+        self,
+        kind: str,
+        *,
+        start: str | dt.date | None = None,
+        end: str | dt.date | None = None,
+        active_only: bool = False,
+        open_only: bool = False,
+    ) -> list[int]:
+        """Queue an import and return the numbers of its jobs.
+
+        Parameters
+        ----------
+        kind : str
+            ``items``, ``customers``, ``invoices``, ``payments``, ``receivables``, ``lists`` or ``all``.
+        start, end : str or date, optional
+            Inclusive; for lists the day of the last change, for transactions the transaction date.
+        active_only : bool
+            Leave out inactive items and customers.
+        open_only : bool
+            Leave out paid invoices.
+
+        Raises
+        ------
+        UsageError
+            No such kind, no such date, or dates the wrong way round. Nothing is queued.
+        """
+        self._require_writable()
+        covered = scope(start, end, active_only=active_only, open_only=open_only)
+        return [self.ledger.add_import(name, queries) for name, queries in import_jobs(kind, covered)]
+
+    def queue(self, plan: Plan, *, approved_by: str | None = None) -> QueueResult:
+        """Queue a plan as an export job: a draft, unless somebody approved it.
+
+        With the setting ``auto_approve`` it needs nobody once an export that a person approved is complete.
+
+        Parameters
+        ----------
+        plan : Plan
+            From :func:`toolkit.transform.plan_export`.
+        approved_by : str, optional
+            The person who approved it.
+
+        Raises
+        ------
+        UsageError
+            Approved, but larger than a pilot may be. Nothing is queued.
+        """
+        self._require_writable()
+        return queue_plan(self.ledger, self.settings, plan, approved_by)
+
+    def approve(self, job: int, who: str, note: str = "") -> None:
+        """Let an export job go.
+
+        Raises
+        ------
+        UsageError
+            It is the first one and larger than a pilot may be.
+        IllegalTransition
+            It is no draft.
+        """
+        self._require_writable()
+        if self.ledger.job(job).status == "draft":
+            rows = to_rows(self.ledger.operations(job))
+            require_pilot(self.ledger, self.settings, rows, f"job {job}")
+        self.ledger.approve(job, who, note)
+
+    def copy_to(self, path: str | Path) -> Workspace:
+        """Return a copy of the workspace, marked as a rehearsal, to try things on: this one is not touched.
+
+        Raises
+        ------
+        WorkspaceError
+            There is a workspace already.
+        """
+        folder = Path(path)
+        copy(self.path, self.ledger, replace(self._load(), rehearsal=True), folder)
+        return Workspace(folder, clock=self._clock)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    def _load(self) -> config.Config:
+        """Read ``workspace.toml`` where it changed: a server sees at once what a command has set."""
+        try:
+            found = (self.path / config.FILE).stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+        except OSError:
+            stamp = None
+        if stamp is None or stamp != self._config_stamp:
+            self._config = config.load(self.path)
+            self._config_stamp = stamp
+        return self._config
+
+    def _open_ledger(self) -> Ledger:
+        path = self.path / LEDGER_FILE
+        if not path.exists():
+            raise WorkspaceError(
+                f"{path} is missing: restore it from a backup, for only it knows what was sent already"
+            )
+        ledger = Ledger(path, clock=self._clock, on_decided=None if self.read_only else self._write_view)
+        if ledger.workspace_id != self._load().id:
+            ledger.close()
+            raise WorkspaceError(f"{path} belongs to another workspace: restore the one of {self.path}")
+        return ledger
+
+    def _write_views(self) -> None:
+        for name in STORED:
+            if name.startswith("mapping."):
+                self._write_view(name)
+
+    def _write_view(self, name: str) -> None:
+        # The ledger is the truth and is what is read; the file is for people: the next decision renews it.
+        with suppress(OSError):
+            write_table(self.path, name, to_arrow(self.ledger.decisions(name), name))
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise WorkspaceError(f"{self.path} was opened for reading only")

@@ -1,0 +1,72 @@
+"""How a workspace comes to be: made anew, or copied to try things on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from toolkit import workspace_config as config
+from toolkit.errors import WorkspaceError
+from toolkit.ledger import Ledger
+from toolkit.settings import Settings
+from toolkit.workspace_files import HOLDER_FILE, LOCK_FILE
+
+LEDGER_FILE = "ledger.sqlite"
+
+_FOLDERS = ("inbox", "quickbooks", "billing", "mapping", "reports")
+# Settings that belong to one company file or to one run of a cutover: `init --from` leaves them behind.
+_NOT_CARRIED = ("company_file", "pilot", "auto_approve")
+
+
+def first_settings(carried: Settings | None, given: Mapping[str, Any]) -> Settings:
+    """Return the settings of a new workspace: those taken over that may be, then those given."""
+    before = carried.explicit() if carried is not None else {}
+    settings = Settings({key: value for key, value in before.items() if key not in _NOT_CARRIED})
+    for key, value in given.items():
+        if value is not None:
+            settings = settings.with_text(key, str(value))
+    return settings
+
+
+def make(
+    folder: Path, made: config.Config, decisions: Ledger | None, clock: Callable[[], dt.datetime]
+) -> None:
+    """Make the folders, the ledger with the decisions taken over, and ``workspace.toml``."""
+    require_vacant(folder)
+    for name in _FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(folder / LEDGER_FILE, clock=clock)
+    try:
+        if decisions is not None:
+            ledger.copy_decisions(decisions)
+        # Last: a folder without this file is no workspace yet.
+        config.save(folder, replace(made, id=ledger.workspace_id))
+    finally:
+        ledger.close()
+
+
+def copy(source: Path, ledger: Ledger, made: config.Config, folder: Path) -> None:
+    """Copy a workspace; what its ledger learned about the company file is left behind."""
+    require_vacant(folder)
+    own = [f"{LEDGER_FILE}{suffix}" for suffix in ("", "-wal", "-shm")]
+    left = shutil.ignore_patterns(*own, LOCK_FILE, HOLDER_FILE, "*.tmp", "*.qwc", config.FILE)
+    shutil.copytree(source, folder, ignore=left, dirs_exist_ok=True)
+    ledger.copy_to(folder / LEDGER_FILE)
+    copied = Ledger(folder / LEDGER_FILE)
+    try:
+        copied.forget_learned()
+    finally:
+        copied.close()
+    config.save(folder, made)
+
+
+def require_vacant(folder: Path) -> None:
+    """Raise ``WorkspaceError`` where a workspace cannot be made because something is there."""
+    if folder.exists() and not folder.is_dir():
+        raise WorkspaceError(f"{folder} is a file: name a folder")
+    if (folder / config.FILE).exists() or (folder / LEDGER_FILE).exists():
+        raise WorkspaceError(f"{folder} is a workspace already: name another folder")

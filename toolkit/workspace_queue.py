@@ -1,0 +1,95 @@
+"""How a plan becomes an export job, and who may let it go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from toolkit.errors import UsageError
+from toolkit.ledger import Ledger
+from toolkit.ledger_records import ENDED_ATTEMPTS, LIST_KINDS
+from toolkit.settings import Settings
+from toolkit.tables import conform, empty, to_rows
+
+if TYPE_CHECKING:
+    from toolkit.transform import Plan
+
+PILOT_DOCUMENTS = 5
+AUTO_APPROVED = "auto_approve"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueResult:
+    """What became of a plan that was queued.
+
+    Parameters
+    ----------
+    job : int or None
+        The job; ``None`` where nothing was left to queue.
+    operations : int
+        How many operations it has.
+    left_out : pandas.DataFrame
+        What the plan and the queue left out, and why (``plan.left_out``).
+    """
+
+    job: int | None
+    operations: int
+    left_out: pd.DataFrame
+
+
+def queue_plan(ledger: Ledger, settings: Settings, plan: Plan, approved_by: str | None) -> QueueResult:
+    """Queue a plan; see :meth:`toolkit.workspace.Workspace.queue`."""
+    if approved_by is None and settings["auto_approve"] and _may_go_by_itself(ledger):
+        approved_by = AUTO_APPROVED
+    if approved_by is not None:
+        listed = to_rows(ledger.operations())
+        known = {row["key"] for row in listed if row["status"] not in ENDED_ATTEMPTS}
+        fresh = [row for row in to_rows(plan.operations) if row["key"] not in known]
+        require_pilot(ledger, settings, fresh, "the plan")
+    job, left = ledger.add_export(plan.operations, approved_by=approved_by, meta=_facts(plan))
+    frames = [frame for frame in (plan.left_out, left) if len(frame)]
+    both = conform(pd.concat(frames), "plan.left_out") if frames else empty("plan.left_out")
+    return QueueResult(job, len(plan.operations) - len(left), both)
+
+
+def require_pilot(
+    ledger: Ledger, settings: Settings, operations: Sequence[Mapping[str, Any]], what: str
+) -> None:
+    """Raise ``UsageError`` where the first export of a workspace has more documents than a pilot may."""
+    if not settings["pilot"]:
+        return
+    documents = sum(row["record_kind"] not in LIST_KINDS for row in operations)
+    if documents <= PILOT_DOCUMENTS or _complete_exports(ledger):
+        return
+    raise UsageError(
+        f"{what} has {documents} documents, and the first export of a workspace is a pilot of at most"
+        f" {PILOT_DOCUMENTS}: export fewer first and look at them in QuickBooks, then approve the rest;"
+        " or go without a pilot with `toolkit set pilot false`"
+    )
+
+
+def _complete_exports(ledger: Ledger) -> list[int]:
+    rows = to_rows(ledger.jobs())
+    return [row["id"] for row in rows if row["kind"] == "export" and row["status"] == "complete"]
+
+
+def _may_go_by_itself(ledger: Ledger) -> bool:
+    """Return whether an export that a person approved is complete."""
+    approvers = {ledger.job(job).approved_by for job in _complete_exports(ledger)}
+    return bool(approvers - {None, AUTO_APPROVED})
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    """Return what a person who approves must see: range, counts, totals, warnings."""
+    totals: dict[str, dict[str, Any]] = {}
+    for row in to_rows(plan.operations):
+        name = " ".join(part for part in (row["record_kind"], row["currency"]) if part)
+        total = totals.setdefault(name, {"count": 0, "amount": 0})
+        total["count"] += 1
+        total["amount"] += row["amount"] or 0
+    warnings = int((plan.findings["severity"] == "warning").sum())
+    facts = {"start": plan.start, "end": plan.end, "switches": plan.switches}
+    return {**facts, "totals": totals, "warnings": warnings}
