@@ -398,7 +398,7 @@ def test_lines_multiply_and_groups_carry_no_amount(books: dict[str, list[Row]]) 
 def test_part_paid_invoices_have_payments_and_links(
     books: dict[str, list[Row]], carried: dict[str, Row]
 ) -> None:
-    assert sum(row["applied_amount"] < 0 for row in carried.values()) >= 8
+    assert sum(row["applied_amount"] < 0 for row in carried.values()) == 11
     applied = {(row["txn_id"], row["payment_txn_id"]): row["amount"] for row in books["payment_applications"]}
     linked = {
         (row["owner_txn_id"], row["txn_id"]): -row["amount"]
@@ -621,6 +621,26 @@ def test_every_status_and_kind_of_invoice(new_invoices: list[Row]) -> None:
         Decimal("-45.00"),
         Decimal("0.00"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "column", "value"),
+    [
+        ("058", "status", "CarriedOver"),
+        ("123", "status", "Cancelled"),
+        ("142", "current_amount_due", Decimal("-45.00")),
+        ("179", "status", "Error"),
+        ("205", "invoice_kind", "master"),
+        ("210", "current_amount_due", Decimal("0.00")),
+        ("248", "status", "Draft"),
+    ],
+)
+def test_the_readme_names_the_planted_invoices(
+    new_invoices: list[Row], number: str, column: str, value: object
+) -> None:
+    assert f"`...{number}`" in (SAMPLE / "README.md").read_text(encoding="utf-8")
+    (found,) = [row for row in new_invoices if row["invoice_number"] == f"INV-2026-000{number}"]
+    assert found[column] == value
 
 
 def test_billing_lines_multiply_and_add_up(after: dict[str, list[Row]]) -> None:
