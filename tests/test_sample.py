@@ -566,6 +566,8 @@ def test_one_new_customer_has_a_vendors_name(
         row for row in after["payment_applications"] if row["payment_number"] == payments[0]["payment_number"]
     ]
     assert [row["invoice_number"] for row in paid] == [invoices[0]["invoice_number"]]
+    readme = (SAMPLE / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{row}`" in readme for row in (invoices[0]["invoice_number"], payments[0]["payment_number"]))
 
 
 # --- BluBilling's quarter -----------------------------------------------------------------------------------
