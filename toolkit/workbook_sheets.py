@@ -189,7 +189,9 @@ def key_text(sheet: Sheet, row: Row) -> str:
 # so a text that itself looks like that must have its underscore written that way.
 _UNHELD = "\x00-\x08\x0b-\x1f\ufffe\uffff"
 _ESCAPE = re.compile(f"[{_UNHELD}]|_(?=x[0-9A-Fa-f]{{4}}[_{_UNHELD}])")
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# Only what to_cell writes is read back: openpyxl has already taken the escape off an underscore where another
+# program saved the file, so that a text that merely looks like one must stand.
+_ESCAPED = re.compile(r"_x(00(?:0[0-8B-F]|1[0-9A-F]|5F)|FFF[EF])_", re.IGNORECASE)
 
 
 def to_cell(text: str) -> str:
