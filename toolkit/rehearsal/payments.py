@@ -168,7 +168,7 @@ def _automatic(books: Books, payment: Record) -> list[_Application]:
         and one.ref("ARAccountRef") == payment.ref("ARAccountRef")
     ]
     invoices.sort(
-        key=lambda one: (remaining(one) != whole, one.fields["TxnDate"], one.fields["TxnNumber"] or 0)
+        key=lambda one: (remaining(one) != whole, one.fields["TxnDate"], one.fields["TxnNumber"])
     )
     if invoices and remaining(invoices[0]) == whole:
         invoices = invoices[:1]

@@ -78,6 +78,8 @@ def books_from_tables(
         members = _grouped(rows.get(lines, ()), "txn_id")
         for row in rows.get(name, ()):
             books.post(_document(books, name, tag, row, members.get(row["txn_id"], [])))
+    for record in sorted(books.transactions.values(), key=lambda one: (one.fields["TimeCreated"], one.id)):
+        record.fields.setdefault("TxnNumber", books.txn_number())
     differences = list(_complete_references(books, strict))
     _link(books, rows)
     _custom_fields(books, rows.get("quickbooks.custom_fields", ()))
