@@ -42,7 +42,8 @@ class Books:
         frame = self.frame(name)
         if "left_at" in TABLES[name].names:
             frame = frame[frame["left_at"].isna()]
-        return to_rows(frame[list(columns)] if columns else frame)
+        # Half the tables of a workspace are empty, and rows of nothing take longer than one would think.
+        return to_rows(frame[list(columns)] if columns else frame) if len(frame) else []
 
     # --- customers ------------------------------------------------------------------------------------------
 

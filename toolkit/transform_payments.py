@@ -96,26 +96,25 @@ def find_overpaid(context: Context, drafts: Iterable[Payment]) -> dict[str, list
     Payments count in order of their date, those that QuickBooks has first, so that the one which goes over
     is named and not those before it. What QuickBooks itself shows as open counts too.
     """
+    planned = sorted(drafts, key=lambda d: (d.date or context.cutover, d.source_key))
     left: dict[str, Decimal] = {}
     over: dict[str, list[str]] = defaultdict(list)
-    for number, amount in _paid_before(context):
+    for number, amount in _paid_before(context, planned):
         left[number] = left.get(number, _total(context, number)) - amount
-    for draft in sorted(drafts, key=lambda d: (d.date or context.cutover, d.source_key)):
-        for application in draft.applications:
+    for draft in planned:
+        for application in _still_to_apply(context, draft):
             number = application.invoice_number
-            if application.problem:
-                continue
             still = left.get(number, _total(context, number))
             in_books = context.quickbooks_invoices.get(application.txn_id or "", {}).get("balance_remaining")
             if number not in left and in_books is not None:
                 still = min(still, in_books)
-            left[number] = still
             if application.amount > still:
                 over[draft.source_key].append(
                     f"it pays {application.amount} on invoice {number}, on which {still} is open"
                 )
+                left[number] = still
             else:
-                left[number] -= application.amount
+                left[number] = still - application.amount
     return over
 
 
@@ -127,20 +126,31 @@ def _total(context: Context, number: str) -> Decimal:
     return ZERO if total is None else total
 
 
-def _paid_before(context: Context) -> Iterable[tuple[str, Decimal]]:
-    """Yield what payments that QuickBooks has, or that wait in another job, pay on which invoice."""
-    for payment in context.paid_before:
+def _paid_before(context: Context, planned: Iterable[Payment]) -> Iterable[tuple[str, Decimal]]:
+    """Yield what QuickBooks has of payments, or will have by another job: invoice and amount."""
+    numbers = {draft.source_key for draft in planned}
+    for payment in context.paid_before - numbers:
         for row in context.applied.get(payment, []):
             yield row["invoice_number"], row["amount_applied"]
+    for draft in planned:
+        for part in draft.parts:
+            if _has(context, part):
+                yield from ((a.invoice_number, a.amount) for a in part.applications)
+
+
+def _still_to_apply(context: Context, draft: Payment) -> list[Application]:
+    parts = [part for part in draft.parts if not _has(context, part)]
+    return [a for part in parts for a in part.applications if not a.problem]
+
+
+def _has(context: Context, part: Part) -> bool:
+    """Return whether QuickBooks has a part from us."""
+    return ("payment", part.key.removeprefix("payment:")) in context.crosswalk
 
 
 def payment_operations(context: Context, draft: Payment) -> list[Operation]:
     """Return the ReceivePaymentAdd of each part that QuickBooks does not have yet."""
-    return [
-        _part_operation(context, draft, part)
-        for part in draft.parts
-        if ("payment", part.key.removeprefix("payment:")) not in context.crosswalk
-    ]
+    return [_part_operation(context, draft, part) for part in draft.parts if not _has(context, part)]
 
 
 def _part_operation(context: Context, draft: Payment, part: Part) -> Operation:
