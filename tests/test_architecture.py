@@ -38,6 +38,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "qbxml_write",
         "qbxml_read",
         "qbxml_io",
+        "likeness",
+        "mapping_use",
+        "mapping_customers",
         "mapping",
         "checks_registry",
         "checks_drafts",
@@ -80,7 +83,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "workspace_making",
         "workspace_queue",
         "workspace",
+        "workbook_sheets",
+        "workbook_choices",
+        "workbook_reading",
         "workbook",
+        "workbook_tables",
         "billing_files",
         "billing_values",
         "billing_tables",
@@ -90,9 +97,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "landing",
         "extract",
     ),
-    ("exchange",),
+    ("company_guard", "outcomes", "exchange", "cutover"),
     ("wc_envelope", "wc_server", "wc_support", "wc_cheroot", "wc_http", "rehearsal", "doctor"),
-    ("display", "demo", "cli"),
+    ("display", "display_steps", "rehearse", "demo", "cli"),
 )
 PUBLIC_FACE = ("__init__", "__main__")
 

@@ -21,14 +21,14 @@ from rich.console import Console
 from tqdm import tqdm
 
 from toolkit import cutover, extract, mapping
-from toolkit.cli.billing import show_matches, show_plan
-from toolkit.cli.queue import show_tie_out
 from toolkit.display import money, terminal_table, to_document
-from toolkit.errors import UsageError, WorkspaceError
+from toolkit.display_steps import show_matches, show_plan, show_tie_out
+from toolkit.errors import ProtocolError, UsageError, WorkspaceError
 from toolkit.rehearsal import Company, SessionReport
 from toolkit.rehearsal.sample import SAMPLE, SAMPLE_CLOCK_START, sample_other_names, sample_tables
 from toolkit.rehearse import run_queue, serving
 from toolkit.tables import to_rows
+from toolkit.transform import Plan
 from toolkit.wc_http import Server
 from toolkit.workbook_tables import fill_decisions
 from toolkit.workspace import Workspace
@@ -37,6 +37,7 @@ COMPANY = "Brightwater Hosting Ltd"
 COMPANY_FILE = r"C:\Books\Brightwater Hosting.qbw"
 ANALYST = "analyst"
 PERIOD = (dt.date(2026, 1, 1), dt.date(2026, 3, 31))
+TOO_WIDE = dt.date(2025, 9, 1)  # reaches back over the carried invoices: they stay where they are
 AFTER_PERIOD = dt.datetime(2026, 4, 1, 9, 0)
 PILOT_DOCUMENTS = 5
 
@@ -114,8 +115,9 @@ class Demo:
             self.sessions += run_queue(
                 self.ws, self.server, self.company, self.password, lambda percent: _advance(bar, percent)
             )
-        if self.sessions[-1].last_error:
-            raise UsageError(f"the rehearsal stopped: {self.sessions[-1].last_error}")
+        last = self.sessions[-1]
+        if last.last_error or last.code:
+            raise ProtocolError(f"the rehearsal stopped: {last.last_error or last.outcome}")
 
 
 def _advance(bar: Any, percent: int) -> None:
@@ -244,7 +246,7 @@ def _match(demo: Demo) -> None:
 def _refuse(demo: Demo) -> None:
     plan, path = cutover.carry_forward(demo.ws)
     if path is not None:
-        raise UsageError("the gate opened although mappings are missing")
+        raise ProtocolError("the gate opened although mappings are missing")
     rules = plan.findings[plan.findings["severity"] == "error"]["rule"].value_counts()
 
     def show(console: Console) -> None:
@@ -285,7 +287,7 @@ def _decide(demo: Demo) -> None:
 def _carry(demo: Demo) -> None:
     plan, path = cutover.carry_forward(demo.ws)
     if path is None:
-        raise UsageError(f"the gate stays closed: {plan.findings['message'].iloc[0]}")
+        raise ProtocolError(f"the gate stays closed: {plan.findings['message'].iloc[0]}")
     carried = [row for row in to_rows(plan.documents) if row["record_kind"] == "invoice"]
     total = sum(row["open_amount"] for row in carried)
     notes = plan.findings["rule"].value_counts()
@@ -316,6 +318,15 @@ def _load_again(demo: Demo) -> None:
     )
 
 
+def _send(demo: Demo, plan: Plan, note: str, what: str) -> int:
+    job = demo.ws.queue(plan).job
+    if job is None:
+        raise ProtocolError("the sample has nothing to send")
+    demo.ws.approve(job, ANALYST, note)
+    demo.web_connector(what)
+    return job
+
+
 def _pilot(demo: Demo) -> None:
     plan = cutover.plan_export(
         demo.ws,
@@ -326,13 +337,11 @@ def _pilot(demo: Demo) -> None:
         payments=True,
         limit=PILOT_DOCUMENTS,
     )
-    queued = demo.ws.queue(plan)
-    demo.ws.approve(queued.job, ANALYST, "pilot; backup brightwater-2026-04-01.qbb")
-    demo.web_connector("pilot")
+    job = _send(demo, plan, "pilot; backup brightwater-2026-04-01.qbb", "pilot")
     cutover.queue_refresh(demo.ws)
     demo.web_connector("reading back")
     result = cutover.tie_out(demo.ws)
-    sent = demo.ws.ledger.operations(queued.job)
+    sent = demo.ws.ledger.operations(job)
 
     def show(console: Console) -> None:
         columns = {
@@ -344,19 +353,15 @@ def _pilot(demo: Demo) -> None:
         }
         console.print(terminal_table(sent, columns))
 
-    demo.note(
-        "Export a pilot of five documents", {"job": queued.job, "operations": sent, "ties": result.ties}, show
-    )
+    demo.note("Export a pilot of five documents", {"job": job, "operations": sent, "ties": result.ties}, show)
 
 
 def _export(demo: Demo) -> None:
     plan = cutover.plan_export(
-        demo.ws, start=PERIOD[0], end=PERIOD[1], customers=True, invoices=True, payments=True, credits=True
+        demo.ws, start=TOO_WIDE, end=PERIOD[1], customers=True, invoices=True, payments=True, credits=True
     )
-    queued = demo.ws.queue(plan)
-    demo.ws.approve(queued.job, ANALYST, "reviewed; backup brightwater-2026-04-01.qbb")
-    demo.web_connector("exporting")
-    job = next(row for row in to_rows(demo.ws.read("ledger.jobs")) if row["id"] == queued.job)
+    number = _send(demo, plan, "reviewed; backup brightwater-2026-04-01.qbb", "exporting")
+    job = next(row for row in to_rows(demo.ws.read("ledger.jobs")) if row["id"] == number)
     origin = plan.left_out[plan.left_out["rule"] == "origin"]
     document = {
         "job": job,

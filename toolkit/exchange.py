@@ -209,8 +209,8 @@ class Exchange:
             return self._ledger.resend(lost.id, ticket).text.decode("ascii")
         if lost is not None:
             self._ledger.abandon_set(lost.id)
-            for query in lost.queries:
-                self._ledger.restart_query(query)
+            for number in lost.queries:
+                self._ledger.restart_query(number)
         job = self._settle()
         if job is None:
             self._ledger.set_session_error(ticket, "There is nothing to send.")

@@ -101,9 +101,9 @@ def _outcome(
         return Outcome(operation.key, "pending", code, "QuickBooks did not process it; it is sent again")
     if code not in SAVED:
         return Outcome(operation.key, "rejected", code, explain_status(code, status.message))
-    if not status.objects:
+    made = status.objects[0] if status.objects else None
+    if made is None or made.id is None:
         return Outcome(operation.key, "unknown", code, "QuickBooks accepted it and named no record")
-    made = status.objects[0]
     row = rows.get((TABLES[operation.record_kind], made.id), {})
     differs = differences(operation, row, applied.get(made.id, []))
     bind = {

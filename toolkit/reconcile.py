@@ -210,7 +210,8 @@ def _totals(
             sent[row["record_kind"], row["currency"]].append(row)
     left_out: dict[tuple[str, str | None], list[Row]] = defaultdict(list)
     for row in to_rows(plan.left_out) if plan is not None else []:
-        left_out[SOURCE_KINDS.get(row["source_table"], row["source_table"]), row["currency"]].append(row)
+        kind: str = row["source_table"]
+        left_out[SOURCE_KINDS.get(kind, kind), row["currency"]].append(row)
     for kind, currency in sorted(sent, key=lambda pair: (list(held).index(pair[0]), pair[1] or "")):
         rows, out = sent[kind, currency], left_out[kind, currency]
         applied = [row for row in rows if row["status"] == "applied"]

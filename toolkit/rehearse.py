@@ -77,7 +77,7 @@ def run_queue(
     reports: list[SessionReport] = []
     while len(reports) < MOST_SESSIONS and ws.ledger.next_job() is not None:
         reports.append(connector.run())
-        if reports[-1].last_error:
+        if reports[-1].last_error or reports[-1].code or not reports[-1].rounds:
             break
     return reports
 

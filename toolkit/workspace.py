@@ -394,8 +394,13 @@ class Workspace:
             require_pilot(self.ledger, self.settings, rows, f"job {job}")
         self.ledger.approve(job, who, note)
 
-    def copy_to(self, path: str | Path) -> Workspace:
+    def copy_to(self, path: str | Path, *, password: str | None = None) -> Workspace:
         """Return a copy of the workspace, marked as a rehearsal, to try things on: this one is not touched.
+
+        Parameters
+        ----------
+        password : str, optional
+            Of the copy's own Web Connector; without it the same as here.
 
         Raises
         ------
@@ -403,7 +408,10 @@ class Workspace:
             There is a workspace already.
         """
         folder = Path(path)
-        copy(self.path, self.ledger, replace(self._load(), rehearsal=True), folder)
+        made = replace(self._load(), rehearsal=True)
+        if password is not None:
+            made = replace(made, password_hash=config.hash_password(password))
+        copy(self.path, self.ledger, made, folder)
         return Workspace(folder, clock=self._clock)
 
     # --- inside ---------------------------------------------------------------------------------------

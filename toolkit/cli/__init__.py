@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from toolkit import __version__, cutover
 from toolkit.cli import billing, books, queue, setup
@@ -77,16 +77,16 @@ def where(
 def main() -> None:
     """Run the command line; the entry point of the ``toolkit`` script."""
     try:
-        app(standalone_mode=False, prog_name="toolkit")
+        code = app(standalone_mode=False, prog_name="toolkit")
     except ToolkitError as error:
         _stop(str(error))
-    except click.UsageError as error:
-        command = f" (help: {error.ctx.command_path} --help)" if error.ctx else ""
-        _stop(error.format_message() + command)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        _stop(error.format_message() + (f" (help: {context.command_path} --help)" if context else ""))
+    except (typer.Abort, KeyboardInterrupt):
         _stop("stopped")
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _stop(line: str) -> None:

@@ -21,19 +21,11 @@ from toolkit.cli.shared import (
     opened,
     person,
 )
-from toolkit.display import money, show_findings, terminal_table
+from toolkit.display import money, show_findings
+from toolkit.display_steps import show_matches, show_plan
 from toolkit.errors import UsageError
 from toolkit.tables import to_rows
 
-MISMATCHES = {
-    "contract_code": "plan",
-    "price_code": "price code",
-    "reason": "reason",
-    "suggestion": "suggestion",
-    "score": "score",
-    "amount": "12 months",
-}
-UNDECIDED = {"account_number": "account", "name": "name", "status": "status", "suggestion": "suggestion"}
 CHARGE_KEYS = (
     "contract_code",
     "price_code",
@@ -124,23 +116,6 @@ def map_(
     finish(findings)
 
 
-def show_matches(console: Console, matches: cutover.Matches, *, limit: int = 20) -> None:
-    """Print the counts of a match, and what is still to decide."""
-    for name, frame in (("Charges", matches.charges), ("Customers", matches.customers)):
-        counts = ", ".join(f"{count:,} {status}" for status, count in mapping.summary(frame).items() if count)
-        console.print(f"{name}: {counts}")
-    charges = matches.charges[matches.charges["status"] == "mismatch"]
-    if len(charges):
-        console.print(terminal_table(charges, MISMATCHES, title="Charges to decide", limit=limit))
-    customers = matches.customers[matches.customers["status"].isin(["undecided", "ambiguous"])]
-    if len(customers):
-        console.print(terminal_table(customers, UNDECIDED, title="Customers to decide", limit=limit))
-    methods = matches.payment_methods[matches.payment_methods["status"] == "mismatch"]
-    if len(methods):
-        columns = {"method": "method", "reason": "reason", "suggestion": "suggestion"}
-        console.print(terminal_table(methods, columns, title="Payment methods to decide", limit=limit))
-
-
 def carry_forward(
     ctx: typer.Context,
     out: Annotated[Path | None, typer.Option("--out", help="The upload file.", show_default=False)] = None,
@@ -177,6 +152,11 @@ def carry_forward(
     finish(plan.findings, failed=not plan.ready)
 
 
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", help="Documents at most: a pilot.", show_default=False)
+]
+
+
 def export(
     ctx: typer.Context,
     start: StartOption = None,
@@ -188,9 +168,7 @@ def export(
     invoices: Annotated[bool, typer.Option("--invoices", help="Invoices by invoice date.")] = False,
     payments: Annotated[bool, typer.Option("--payments", help="Payments by effective date.")] = False,
     credits_: Annotated[bool, typer.Option("--credits", help="House credits.")] = False,
-    limit: Annotated[
-        int | None, typer.Option("--limit", help="Documents at most: a pilot.", show_default=False)
-    ] = None,
+    limit: LimitOption = None,
     approve: Annotated[bool, typer.Option("--approve", help="Approve the job at once.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -201,19 +179,10 @@ def export(
     """
     first, last = date_range(start, end)
     with opened(ctx, workspace) as ws:
-        plan = cutover.plan_export(
-            ws,
-            start=first,
-            end=last,
-            new=new,
-            customers=customers,
-            invoices=invoices,
-            payments=payments,
-            credits=credits_,
-            limit=limit,
-        )
+        switches = {"customers": customers, "invoices": invoices, "payments": payments, "credits": credits_}
+        plan = cutover.plan_export(ws, start=first, end=last, new=new, limit=limit, **switches)
         queued = ws.queue(plan) if len(plan.operations) else None
-        if queued and approve:
+        if queued and queued.job is not None and approve:
             ws.approve(queued.job, person())
         left_out = pd.concat([plan.left_out, queued.left_out]) if queued else plan.left_out
         document = {
@@ -226,32 +195,17 @@ def export(
 
         def show(console: Console) -> None:
             show_plan(console, plan, left_out)
-            if queued is None:
+            if queued is None or queued.job is None:
                 console.print("Nothing to send.")
-            elif approve:
-                console.print(
-                    f"Job {queued.job}: {queued.operations:,} operations, approved. Next: toolkit serve"
-                )
-            else:
-                console.print(f"Job {queued.job}: {queued.operations:,} operations wait as a draft.")
-                console.print(f"Review: toolkit show {queued.job}   Approve: toolkit approve {queued.job}")
+                return
+            console.print(
+                f"Job {queued.job}: {queued.operations:,} operations{'' if approve else ', a draft'}."
+            )
+            review = f"Review: toolkit show {queued.job}   Approve: toolkit approve {queued.job}"
+            console.print("Approved. Next: toolkit serve" if approve else review)
 
         emit(ctx, as_json, document, show)
     finish(plan.findings)
-
-
-def show_plan(
-    console: Console, plan: cutover.transform.Plan, left_out: pd.DataFrame, *, limit: int = 20
-) -> None:
-    """Print what an export will send, what it leaves out, and the findings."""
-    console.print(terminal_table(plan.totals, list(plan.totals.columns), title="Export"))
-    if len(left_out):
-        grouped: dict[tuple[str, str], list[object]] = {}
-        for row in to_rows(left_out):
-            grouped.setdefault((row["source_table"], row["rule"]), []).append(row)
-        for (name, rule), rows in sorted(grouped.items()):
-            console.print(f"left out: {len(rows):,} of {name}, {rule}: {rows[0]['reason']}", markup=False)  # type: ignore[index]
-    show_findings(console, plan.findings, limit=limit)
 
 
 def register(app: typer.Typer) -> None:

@@ -51,10 +51,11 @@ def import_(
     first, last = date_range(start, end)
     with opened(ctx, workspace) as ws:
         ids = ws.queue_import(kind, start=first, end=last, active_only=active_only, open_only=open_only)
-        document = {"jobs": ids, "warnings": _end_warnings(kind, end)}
+        warnings = _end_warnings(kind, end)
+        document = {"jobs": ids, "warnings": warnings}
 
         def show(console: Console) -> None:
-            for warning in document["warnings"]:
+            for warning in warnings:
                 console.print(f"warning: {warning}", markup=False)
             console.print(f"Queued: job {', '.join(map(str, ids))}.")
             console.print("Start `toolkit serve`; on the QuickBooks machine open the Web Connector, tick")

@@ -11,6 +11,7 @@ from rich.console import Console
 from toolkit import cutover, qbxml_io
 from toolkit.cli.shared import JobArguments, JsonOption, WorkspaceOption, emit, finish, opened, person
 from toolkit.display import terminal_table
+from toolkit.display_steps import show_tie_out
 from toolkit.errors import UsageError
 from toolkit.tables import to_rows
 
@@ -187,27 +188,6 @@ def reconcile(
 
         emit(ctx, as_json, document, people)
     finish(failed=not result.ties)
-
-
-def show_tie_out(console: Console, result: cutover.reconcile.TieOut) -> None:
-    """Print a tie-out: totals, differences with their reasons, and its age."""
-    totals = {
-        "record_kind": "kind",
-        "currency": "",
-        "sent_count": "sent",
-        "sent_amount": "amount",
-        "quickbooks_count": "in QuickBooks",
-        "quickbooks_amount": "amount there",
-        "difference": "difference",
-    }
-    console.print(terminal_table(result.totals, totals, title="Tie-out"))
-    if len(result.differences):
-        columns = {"key": "record", "meant": "meant", "in_quickbooks": "in QuickBooks", "reason": "reason"}
-        console.print(terminal_table(result.differences, columns, title="Differences", limit=50))
-    age = f"as read at {result.read_at:%Y-%m-%d %H:%M}" if result.read_at else "nothing was read back yet"
-    console.print(
-        f"{'It ties: every difference has its reason' if result.ties else 'It does not tie'}; {age}."
-    )
 
 
 def undo(ctx: typer.Context, job: Annotated[int, typer.Argument(show_default=False)]) -> None:

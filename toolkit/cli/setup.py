@@ -18,29 +18,33 @@ from toolkit.workspace import Workspace
 
 PASSWORD_VARIABLE = "TOOLKIT_WC_PASSWORD"
 
+Directory = Annotated[Path, typer.Argument(help="The folder to make.", show_default=False)]
+CompanyOption = Annotated[str, typer.Option("--company", help="Name of the company.", show_default=False)]
+UserOption = Annotated[str, typer.Option("--user", help="User name of the Web Connector.")]
+UrlOption = Annotated[str, typer.Option("--url", help="Where the Web Connector finds us.")]
+FileOption = Annotated[
+    str | None, typer.Option("--company-file", help="Path of the .qbw file.", show_default=False)
+]
+CutoverOption = Annotated[
+    str | None, typer.Option("--cutover-date", help="Last day of QuickBooks' documents.", show_default=False)
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option("--from", help="Take decisions and settings from this workspace.", show_default=False),
+]
+RehearsalOption = Annotated[bool, typer.Option("--rehearsal", help="Mark it: bound to a copy of the file.")]
+
 
 def init(
     ctx: typer.Context,
-    directory: Annotated[Path, typer.Argument(help="The folder to make.", show_default=False)],
-    company: Annotated[str, typer.Option("--company", help="Name of the company.", show_default=False)],
-    user: Annotated[str, typer.Option("--user", help="User name of the Web Connector.")] = "blubilling",
-    url: Annotated[
-        str, typer.Option("--url", help="Where the Web Connector finds us.")
-    ] = "http://localhost:8085/",
-    company_file: Annotated[
-        str | None, typer.Option("--company-file", help="Path of the .qbw file.", show_default=False)
-    ] = None,
-    cutover_date: Annotated[
-        str | None,
-        typer.Option("--cutover-date", help="Last day of QuickBooks' documents.", show_default=False),
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option("--from", help="Take decisions and settings from this workspace.", show_default=False),
-    ] = None,
-    rehearsal: Annotated[
-        bool, typer.Option("--rehearsal", help="Mark it: bound to a copy of the file.")
-    ] = False,
+    directory: Directory,
+    company: CompanyOption,
+    user: UserOption = "blubilling",
+    url: UrlOption = "http://localhost:8085/",
+    company_file: FileOption = None,
+    cutover_date: CutoverOption = None,
+    source: FromOption = None,
+    rehearsal: RehearsalOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace and the .qwc file for the Web Connector.
@@ -49,21 +53,17 @@ def init(
 
     Example: toolkit init data/acme --company "Acme Inc" --cutover-date 2025-12-31
     """
-    password = os.environ.get(PASSWORD_VARIABLE) or typer.prompt(
-        "Password of the Web Connector", hide_input=True, confirmation_prompt=True, err=True
-    )
-    ws = Workspace.create(
+    with Workspace.create(
         directory,
         company=company,
         user=user,
-        password=password,
+        password=_password(),
         url=url,
         company_file=company_file,
         cutover_date=day(cutover_date, "--cutover-date"),
         rehearsal=rehearsal,
         from_workspace=source,
-    )
-    try:
+    ) as ws:
         qwc = ws.write_qwc()
         document = {
             "workspace": str(ws.path),
@@ -78,8 +78,16 @@ def init(
             console.print(f"Next: toolkit -w {ws.path} import all", markup=False)
 
         emit(ctx, as_json, document, show)
-    finally:
-        ws.close()
+
+
+def _password() -> str:
+    known = os.environ.get(PASSWORD_VARIABLE)
+    if known:
+        return known
+    typed: str = typer.prompt(
+        "Password of the Web Connector", hide_input=True, confirmation_prompt=True, err=True
+    )
+    return typed
 
 
 def set_(

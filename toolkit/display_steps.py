@@ -1,0 +1,84 @@
+"""What each step of the cutover shows to people: matches, plans and tie-outs in the terminal."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+
+from toolkit import mapping
+from toolkit.cutover import Matches
+from toolkit.display import show_findings, terminal_table
+from toolkit.reconcile import TieOut
+from toolkit.tables import to_rows
+from toolkit.transform import Plan
+
+MISMATCHES = {
+    "contract_code": "plan",
+    "price_code": "price code",
+    "reason": "reason",
+    "suggestion": "suggestion",
+    "score": "score",
+    "amount": "12 months",
+}
+UNDECIDED = {"account_number": "account", "name": "name", "status": "status", "suggestion": "suggestion"}
+TOTALS = {
+    "source_table": "in the range",
+    "currency": "",
+    "source_count": "rows",
+    "source_amount": "amount",
+    "exported_count": "sent",
+    "exported_amount": "amount",
+    "blocked_count": "blocked",
+    "left_out_count": "left out",
+    "left_out_amount": "amount",
+}
+
+
+def show_matches(console: Console, matches: Matches, *, limit: int = 20) -> None:
+    """Print the counts of a match, and what is still to decide."""
+    for name, frame in (("Charges", matches.charges), ("Customers", matches.customers)):
+        counts = ", ".join(f"{count:,} {status}" for status, count in mapping.summary(frame).items() if count)
+        console.print(f"{name}: {counts}")
+    charges = matches.charges[matches.charges["status"] == "mismatch"]
+    if len(charges):
+        console.print(terminal_table(charges, MISMATCHES, title="Charges to decide", limit=limit))
+    customers = matches.customers[matches.customers["status"].isin(["undecided", "ambiguous"])]
+    if len(customers):
+        console.print(terminal_table(customers, UNDECIDED, title="Customers to decide", limit=limit))
+    methods = matches.payment_methods[matches.payment_methods["status"] == "mismatch"]
+    if len(methods):
+        columns = {"method": "method", "reason": "reason", "suggestion": "suggestion"}
+        console.print(terminal_table(methods, columns, title="Payment methods to decide", limit=limit))
+
+
+def show_plan(console: Console, plan: Plan, left_out: pd.DataFrame, *, limit: int = 20) -> None:
+    """Print what an export will send, what it leaves out, and the findings."""
+    console.print(terminal_table(plan.totals, TOTALS, title="Export"))
+    if len(left_out):
+        grouped: dict[tuple[str, str], list[object]] = {}
+        for row in to_rows(left_out):
+            grouped.setdefault((row["source_table"], row["rule"]), []).append(row)
+        for (name, rule), rows in sorted(grouped.items()):
+            console.print(f"left out: {len(rows):,} of {name}, {rule}: {rows[0]['reason']}", markup=False)  # type: ignore[index]
+    show_findings(console, plan.findings, limit=limit)
+
+
+def show_tie_out(console: Console, result: TieOut) -> None:
+    """Print a tie-out: totals, differences with their reasons, and its age."""
+    totals = {
+        "record_kind": "kind",
+        "currency": "",
+        "sent_count": "sent",
+        "sent_amount": "amount",
+        "quickbooks_count": "in QuickBooks",
+        "quickbooks_amount": "amount there",
+        "difference": "difference",
+    }
+    console.print(terminal_table(result.totals, totals, title="Tie-out"))
+    if len(result.differences):
+        columns = {"key": "record", "meant": "meant", "in_quickbooks": "in QuickBooks", "reason": "reason"}
+        console.print(terminal_table(result.differences, columns, title="Differences", limit=50))
+    age = f"as read at {result.read_at:%Y-%m-%d %H:%M}" if result.read_at else "nothing was read back yet"
+    console.print(
+        f"{'It ties: every difference has its reason' if result.ties else 'It does not tie'}; {age}."
+    )
