@@ -69,7 +69,7 @@ def health_of(ws: Workspace) -> Callable[[], Health]:
             session = ledger.last_session()
             return Health(
                 good=True,
-                workspace=ledger.workspace_id,
+                workspace=ws.id,
                 rehearsal=ws.rehearsal,
                 live=ledger.live_session(ws.settings["session_timeout"]) is not None,
                 last_poll=None if session is None else session.seen_at,
