@@ -222,6 +222,8 @@ def outside_windows_1252(text: str) -> str:
     >>> outside_windows_1252("O'Brien & Søn, Łódź")
     'Łź'
     """
+    if text.isascii() or _fits(text):
+        return ""
     return "".join(dict.fromkeys(char for char in text if not _fits(char)))
 
 
