@@ -119,15 +119,12 @@ class Store:
             yield connection.execution_options(**options)
 
     def _prepare(self) -> str:
-        with self.writing() as connection:
-            found = set(inspect(connection).get_table_names())
-            if found and "meta" not in found:
-                raise LedgerError(f"{self.path} is a database, but no ledger of this toolkit")
-            if not found:
-                schema.metadata.create_all(connection)
-                made = {"schema_version": str(schema.SCHEMA_VERSION), "workspace_id": secrets.token_hex(16)}
-                rows = [{"key": key, "value": value} for key, value in made.items()]
-                connection.execute(schema.meta.insert(), rows)
+        with self.reading() as connection:  # opening a ledger waits for no writer
+            made = inspect(connection).has_table("meta")
+        if not made:
+            with self.writing() as connection:
+                _make_schema(connection, self.path)
+        with self.reading() as connection:
             facts = {row.key: row.value for row in connection.execute(select(schema.meta))}
         version = int(facts.get("schema_version") or 0)
         if version != schema.SCHEMA_VERSION:
@@ -146,6 +143,18 @@ class Store:
                 source.backup(target)
             finally:
                 target.close()
+
+
+def _make_schema(connection: Connection, path: Path) -> None:
+    found = set(inspect(connection).get_table_names())
+    if "meta" in found:
+        return  # another process was first
+    if found:
+        raise LedgerError(f"{path} is a database, but no ledger of this toolkit")
+    schema.metadata.create_all(connection)
+    made = {"schema_version": str(schema.SCHEMA_VERSION), "workspace_id": secrets.token_hex(16)}
+    rows = [{"key": key, "value": value} for key, value in made.items()]
+    connection.execute(schema.meta.insert(), rows)
 
 
 def _open_engine(path: Path) -> Engine:
