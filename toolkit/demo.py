@@ -155,7 +155,7 @@ def run(directory: Path, console: Console | None = None) -> Demo:
         tables, clock=clock, extra_names=sample_other_names(), file_path=COMPANY_FILE
     )
     try:
-        with ws.lock(), serving(ws) as server:
+        with ws.reserve(), serving(ws) as server:
             demo = Demo(ws, company, server, password, clock, console)
             for step in (
                 _set_up,

@@ -22,13 +22,12 @@ from toolkit.ledger import Ledger, local_now
 from toolkit.settings import Settings
 from toolkit.tables import to_arrow, to_rows
 from toolkit.workspace_files import (
-    LOCK_TIMEOUT,
     file_name,
     open_packed,
     save_packed,
     write_atomically,
-    writer_lock,
 )
+from toolkit.workspace_lock import LOCK_TIMEOUT, reserved, writer_lock
 from toolkit.workspace_making import LEDGER_FILE, copy, first_settings, make
 from toolkit.workspace_queue import PILOT_DOCUMENTS, QueueResult, queue_plan, require_pilot
 from toolkit.workspace_qwc import OWNER_ID, build_qwc, new_file_id
@@ -233,6 +232,17 @@ class Workspace:
         """
         self._require_writable()
         return writer_lock(self.path, timeout)
+
+    def reserve(self, timeout: float = LOCK_TIMEOUT) -> AbstractContextManager[None]:
+        """Keep other processes out while the block runs, as a server does; threads still take turns.
+
+        Raises
+        ------
+        WorkspaceLocked
+            Another process, which the message names, writes or serves it.
+        """
+        self._require_writable()
+        return reserved(self.path, timeout)
 
     # --- tables ---------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Files of a workspace: written whole or not at all, by one writer at a time."""
+"""Files of a workspace: written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import filelock
 import pyarrow as pa
-
-from toolkit.errors import WorkspaceLocked
-
-LOCK_TIMEOUT = 10.0
-LOCK_FILE = "workspace.lock"
-HOLDER_FILE = "workspace.holder"
 
 _RENAME_TRIES = 20
 _RENAME_PAUSE = 0.1
@@ -111,46 +104,3 @@ def open_packed(path: Path) -> BinaryIO:
     if path.suffix == ".gz":
         return cast("BinaryIO", gzip.open(path, "rb"))
     return path.open("rb")
-
-
-@contextlib.contextmanager
-def writer_lock(folder: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Be the one writer of a workspace; a thread that is it already goes on.
-
-    Parameters
-    ----------
-    folder : Path
-        The workspace.
-    timeout : float
-        Seconds to wait for another writer.
-
-    Raises
-    ------
-    WorkspaceLocked
-        Another process or thread writes, and still does after ``timeout``.
-    """
-    # One lock object per file and process: two Workspace objects of one thread must not block each other.
-    lock = filelock.FileLock(str(folder.resolve() / LOCK_FILE), is_singleton=True)
-    try:
-        lock.acquire(timeout=timeout)
-    except filelock.Timeout as error:
-        raise WorkspaceLocked(str(folder), _holder(folder)) from error
-    outermost = lock.lock_counter == 1
-    try:
-        if outermost:
-            (folder / HOLDER_FILE).write_text(str(os.getpid()), encoding="utf-8")
-        yield
-    finally:
-        if outermost:
-            with contextlib.suppress(OSError):
-                (folder / HOLDER_FILE).unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(folder: Path) -> str:
-    # Beside the lock file and not in it: Windows does not let others read a locked file.
-    try:
-        number = int((folder / HOLDER_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "another process"
-    return "another thread of this process" if number == os.getpid() else f"process {number}"

@@ -13,7 +13,7 @@ from toolkit import workspace_config as config
 from toolkit.errors import WorkspaceError
 from toolkit.ledger import Ledger
 from toolkit.settings import Settings
-from toolkit.workspace_files import HOLDER_FILE, LOCK_FILE
+from toolkit.workspace_lock import HOLDER_FILE, LOCK_FILE
 
 LEDGER_FILE = "ledger.sqlite"
 

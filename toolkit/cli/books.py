@@ -214,7 +214,7 @@ def serve(
 
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key go together")
-    with opened(ctx, workspace) as ws, ws.lock():
+    with opened(ctx, workspace) as ws, ws.reserve():
         server = Server(ws, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key)
         server.start()
         typer.echo(f"Listening on {server.url} for {ws.company}{' (REHEARSAL)' if ws.rehearsal else ''}")
