@@ -479,6 +479,12 @@ def test_what_was_paid_before_counts() -> None:
     assert "50.00 is open" in one(planned(change), "overpaid")["message"]
 
 
+def test_an_inactive_account_is_no_deposit_account() -> None:
+    plan = planned(alter("quickbooks.accounts", 1, is_active=False))
+    assert "Card Clearing" in one(plan, "deposit_account")["message"]
+    assert stays(plan) == {"P-1": "blocked"}
+
+
 def test_characters_are_proposed_and_never_replaced() -> None:
     assert outside_windows_1252("“Søn” – €5") == ""
     assert proposed_spelling("Łódź – Søn 東") == "Lódz – Søn ?"

@@ -304,6 +304,14 @@ def test_quickbooks_may_compute_the_tax_where_it_comes_to_the_same() -> None:
     )
 
 
+def test_half_a_cent_of_tax_is_rounded_away_from_zero() -> None:
+    rows = taxed("10.01")
+    rows["billing.invoices"][0]["current_amount_due"] = Decimal("110.06")
+    rows["billing.invoice_lines"][0] |= {"amount": Decimal("100.05"), "unit_price": Decimal("100.05")}
+    operation = operations(planned(rows, text={"tax_mode": "quickbooks"}))["invoice:INV-1"]
+    assert operation["expected"]["tax"] == "10.01"
+
+
 def test_an_untaxed_invoice_stays_untaxed_where_quickbooks_computes() -> None:
     plan = planned(world(), text={"tax_mode": "quickbooks"})
     # The item is taxable in QuickBooks, BluBilling billed no tax: a rate of zero keeps it so.
