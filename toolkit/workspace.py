@@ -125,6 +125,8 @@ class Workspace:
             settings=settings,
         )
         make(folder, made, None if source is None else source.ledger, clock)
+        if source is not None and source is not from_workspace:
+            source.close()
         workspace = cls(folder, clock=clock)
         workspace.write_qwc()
         workspace._write_views()
