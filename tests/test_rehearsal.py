@@ -693,6 +693,33 @@ def test_set_credit_applies_a_credit_memo_on_both_sides(desk: Desk) -> None:
     assert desk.total() == before + 50
 
 
+def test_a_credit_cannot_be_used_twice(desk: Desk) -> None:
+    credit = f"<SetCredit><CreditTxnID>{CREDIT}</CreditTxnID><AppliedAmount>20.00</AppliedAmount></SetCredit>"
+    assert desk.code(invoice(line("<Amount>50.00</Amount>"), head=credit * 2)) == 3210
+    applied = payment("5.00", (OPEN, "5.00")).replace("</AppliedToTxnAdd>", f"{credit}</AppliedToTxnAdd>")
+    twice = applied.replace("</AppliedToTxnAdd>", f"{credit}</AppliedToTxnAdd>")
+    assert desk.code(twice) == 3210
+    assert desk.code(applied) == 0
+    assert desk.invoice(OPEN).findtext("BalanceRemaining") == "75.00"
+
+
+def test_a_pending_invoice_does_not_post(desk: Desk) -> None:
+    before = desk.total()
+    found = desk.ask(invoice(line("<Amount>50.00</Amount>"), head="<IsPending>true</IsPending>"))[0]
+    assert desk.total() == before
+    assert desk.code(payment("5.00", (str(found.findtext("TxnID")), "5.00"))) == 3120
+
+
+def test_an_answer_has_nothing_younger_than_the_version_asked(desk: Desk) -> None:
+    desk.ask(modify(ACME, "1748764800", "<BillAddress><Addr1>1 Quay</Addr1></BillAddress>"))
+    desk.ask(invoice(line(""), head="<RefNumber>9</RefNumber>"))
+    query = "<InvoiceQueryRq><RefNumber>9</RefNumber></InvoiceQueryRq>"
+    assert "<BillAddressBlock>" in desk.company.process(document(query))
+    old = desk.company.process(document(query, version="5.0"))
+    assert "<BillAddress>" in old
+    assert "<BillAddressBlock>" not in old
+
+
 # --- payments
 
 

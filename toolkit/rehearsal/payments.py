@@ -24,7 +24,7 @@ from toolkit.rehearsal.lists import set_references
 from toolkit.rehearsal.posting import (
     apply,
     check_closed,
-    checked_credit,
+    checked_credits,
     pay_too_much,
     receivable,
     set_currency,
@@ -115,13 +115,7 @@ def _checked(books: Books, payment: Record, sent: list[dict[str, Any]]) -> list[
     for row in sent:
         target = _target(books, payment, row["TxnID"])
         one = _Application(target, row.get("PaymentAmount") or ZERO, row.get("DiscountAmount") or ZERO)
-        for credit in row.get("SetCredit", []):
-            amount = credit["AppliedAmount"] or ZERO
-            source = checked_credit(books, target, credit["CreditTxnID"], amount)
-            left[source.id] = left.get(source.id, remaining(source)) - amount
-            if left[source.id] < 0:
-                raise pay_too_much()
-            one.credits.append((source, amount))
+        one.credits = checked_credits(books, target, row.get("SetCredit", []), left)
         _check_discount(books, row, one)
         whole = one.amount + one.discount + sum((amount for _, amount in one.credits), ZERO)
         if one.amount < 0 or one.discount < 0:
@@ -167,9 +161,7 @@ def _automatic(books: Books, payment: Record) -> list[_Application]:
         and not one.fields.get("IsPending")
         and one.ref("ARAccountRef") == payment.ref("ARAccountRef")
     ]
-    invoices.sort(
-        key=lambda one: (remaining(one) != whole, one.fields["TxnDate"], one.fields["TxnNumber"])
-    )
+    invoices.sort(key=lambda one: (remaining(one) != whole, one.fields["TxnDate"], one.fields["TxnNumber"]))
     if invoices and remaining(invoices[0]) == whole:
         invoices = invoices[:1]
     found = []

@@ -21,24 +21,38 @@ from toolkit.rehearsal.books import (
 )
 
 
-def checked_credit(books: Books, target: Record, identifier: str, amount: Decimal) -> Record:
-    """Return the credit memo or unused payment behind a SetCredit.
+def checked_credits(
+    books: Books, target: Record, sent: list[dict[str, Any]], left: dict[str, Decimal]
+) -> list[tuple[Record, Decimal]]:
+    """Return the credit memos or unused payments behind SetCredit elements, with what is taken of each.
+
+    Parameters
+    ----------
+    left
+        What each credit has left by TxnID after the elements checked so far; it is brought up to date.
 
     Raises
     ------
     Rejected
         3120 for one that is not there, or another customer's; 3210 for more than it has left.
     """
-    source = books.transactions.get(identifier)
-    if source is None or source.kind == "Invoice" or source.ref("CustomerRef") != target.ref("CustomerRef"):
-        raise not_found(identifier)
-    if amount <= 0 or amount > remaining(source):
-        raise Rejected(
-            3210,
-            f'The "credit amount" field has an invalid value "{amount}".  QuickBooks error message: '
-            "You cannot apply more than the credit that is left.",
-        )
-    return source
+    found = []
+    for credit in sent:
+        identifier, amount = credit["CreditTxnID"], credit["AppliedAmount"] or ZERO
+        source = books.transactions.get(identifier)
+        if source is None or source.kind == "Invoice":
+            raise not_found(identifier)
+        if source.ref("CustomerRef") != target.ref("CustomerRef"):
+            raise not_found(identifier)
+        left[identifier] = left.get(identifier, remaining(source)) - amount
+        if amount <= 0 or left[identifier] < 0:
+            raise Rejected(
+                3210,
+                f'The "credit amount" field has an invalid value "{amount}".  QuickBooks error message: '
+                "You cannot apply more than the credit that is left.",
+            )
+        found.append((source, amount))
+    return found
 
 
 def pay_too_much() -> Rejected:

@@ -27,7 +27,7 @@ from toolkit.rehearsal.posting import (
     apply,
     check_closed,
     check_free,
-    checked_credit,
+    checked_credits,
     pay_too_much,
     receivable,
     release,
@@ -68,8 +68,7 @@ def document_add(books: Books, request: Incoming) -> Outcome:
 
 
 def _posted(books: Books, record: Record, credits: list[dict[str, Any]]) -> Outcome:
-    wanted = [(credit["CreditTxnID"], credit["AppliedAmount"] or ZERO) for credit in credits]
-    sources = [checked_credit(books, record, identifier, amount) for identifier, amount in wanted]
+    wanted = checked_credits(books, record, credits, {})
     if sum((amount for _, amount in wanted), ZERO) > remaining(record):
         raise pay_too_much()
     moment = books.tick()
@@ -78,7 +77,7 @@ def _posted(books: Books, record: Record, credits: list[dict[str, Any]]) -> Outc
     for _, line in record.lines:
         line["TxnLineID"] = books.txn_id(moment)
     books.post(record)
-    for source, (_, amount) in zip(sources, wanted, strict=True):
+    for source, amount in wanted:
         apply(books, source, record, amount, moment)
     return Outcome(records=[record])
 
