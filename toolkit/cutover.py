@@ -139,37 +139,48 @@ def tie_out(ws: Workspace) -> reconcile.TieOut:
 
 
 def queue_refresh(ws: Workspace) -> int:
-    """Queue a re-read of every record that was sent, and return the job's number.
+    """Queue a re-read of every record that was sent, and of what it touched; return the job's number.
+
+    What was sent changes others: the balance of its customer, and the invoice that a payment was applied to.
 
     Raises
     ------
     UsageError
         Nothing was sent yet.
     """
-    operations = ws.read("ledger.operations")
-    queries = list(_refresh_queries(to_rows(operations)))
+    tables = ws.tables()
+    applied = [row for row in to_rows(tables["ledger.operations"]) if row["status"] == "applied"]
+    ids: dict[str, set[str]] = {name: set() for name in REFRESH}
+    for row in applied:
+        ids[row["record_kind"]].add(row["list_id"] or row["txn_id"])
+    sent = set().union(*ids.values())
+    for row in to_rows(tables["ledger.crosswalk"]):
+        if row["quickbooks_id"] in sent and row["customer_list_id"]:
+            ids["customer"].add(row["customer_list_id"])
+    for row in to_rows(tables["quickbooks.payment_applications"]):
+        if row["payment_txn_id"] in ids["payment"] and row["txn_type"] == "Invoice":
+            ids["invoice"].add(row["txn_id"])
+    queries = [query for kind in REFRESH for query in _refresh_queries(kind, sorted(ids[kind]))]
     if not queries:
         raise UsageError("nothing was sent to QuickBooks yet, so there is nothing to read again")
     return ws.ledger.add_import("refresh", queries)
 
 
-def _refresh_queries(operations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    lines = {"IncludeLineItems": True, "IncludeLinkedTxns": True}
-    kinds: Mapping[str, tuple[str, str, dict[str, Any]]] = {
-        "customer": ("CustomerQuery", "ListID", {}),
-        "invoice": ("InvoiceQuery", "TxnID", lines),
-        "credit_memo": ("CreditMemoQuery", "TxnID", lines),
-        "payment": ("ReceivePaymentQuery", "TxnID", {"IncludeLineItems": True}),
-    }
-    for kind, (name, id_element, extra) in kinds.items():
-        ids = sorted(
-            row["list_id"] or row["txn_id"]
-            for row in operations
-            if row["record_kind"] == kind and row["status"] == "applied"
-        )
-        for start in range(0, len(ids), IDS_PER_QUERY):
-            chunk = ids[start : start + IDS_PER_QUERY]
-            yield {"name": name, "fields": {id_element: chunk, **extra}, "iterate": False}
+_WITH_LINES = {"IncludeLineItems": True, "IncludeLinkedTxns": True}
+REFRESH: Mapping[str, tuple[str, str, dict[str, Any]]] = {
+    "item": ("ItemQuery", "ListID", {}),
+    "customer": ("CustomerQuery", "ListID", {}),
+    "invoice": ("InvoiceQuery", "TxnID", _WITH_LINES),
+    "credit_memo": ("CreditMemoQuery", "TxnID", _WITH_LINES),
+    "payment": ("ReceivePaymentQuery", "TxnID", {"IncludeLineItems": True}),
+}
+
+
+def _refresh_queries(kind: str, ids: list[str]) -> Iterator[dict[str, Any]]:
+    name, element, extra = REFRESH[kind]
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        chunk = ids[start : start + IDS_PER_QUERY]
+        yield {"name": name, "fields": {element: chunk, **extra}, "iterate": False}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from toolkit.tables import to_rows
+from toolkit.tables import TABLES, to_rows
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -97,6 +97,28 @@ def show_findings(console: Console, findings: pd.DataFrame, *, limit: int = 20) 
 def frame_has(frame: pd.DataFrame, column: str) -> bool:
     """Return whether any row has a value in ``column``."""
     return bool(frame[column].notna().any())
+
+
+def columns_for_people(name: str, frame: pd.DataFrame, most: int = 7) -> list[str]:
+    """Return the columns of a declared table to show first: its key, then what has values, without machinery.
+
+    Parameters
+    ----------
+    name : str
+        Declared name.
+    frame : pandas.DataFrame
+        The table.
+    most : int
+        How many columns.
+    """
+    machinery = {"time_created", "time_modified", "edit_sequence", "import_job", "imported_at", "left_at"}
+    key = list(TABLES[name].key)
+    shown = [
+        column
+        for column in frame.columns
+        if column not in machinery and not column.endswith("_list_id") and frame_has(frame, column)
+    ]
+    return [*key, *(column for column in shown if column not in key)][:most]
 
 
 def money(value: Decimal | None) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pandas as pd
 from rich.console import Console
 
@@ -21,6 +24,7 @@ MISMATCHES = {
     "amount": "12 months",
 }
 UNDECIDED = {"account_number": "account", "name": "name", "status": "status", "suggestion": "suggestion"}
+LEFT_OUT = {"source_table": "of", "rows": "rows", "amount": "amount", "rule": "rule", "reason": "for example"}
 TOTALS = {
     "source_table": "in the range",
     "currency": "",
@@ -51,15 +55,30 @@ def show_matches(console: Console, matches: Matches, *, limit: int = 20) -> None
         console.print(terminal_table(methods, columns, title="Payment methods to decide", limit=limit))
 
 
+def _grouped(left_out: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a source table and rule, with the first reason as the example."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in to_rows(left_out):
+        groups.setdefault((row["source_table"], row["rule"]), []).append(row)
+    return pd.DataFrame(
+        [
+            {
+                "source_table": table,
+                "rows": len(rows),
+                "amount": sum((row["amount"] or 0 for row in rows), Decimal("0.00")),
+                "rule": rule,
+                "reason": rows[0]["reason"],
+            }
+            for (table, rule), rows in sorted(groups.items())
+        ]
+    )
+
+
 def show_plan(console: Console, plan: Plan, left_out: pd.DataFrame, *, limit: int = 20) -> None:
     """Print what an export will send, what it leaves out, and the findings."""
     console.print(terminal_table(plan.totals, TOTALS, title="Export"))
     if len(left_out):
-        grouped: dict[tuple[str, str], list[object]] = {}
-        for row in to_rows(left_out):
-            grouped.setdefault((row["source_table"], row["rule"]), []).append(row)
-        for (name, rule), rows in sorted(grouped.items()):
-            console.print(f"left out: {len(rows):,} of {name}, {rule}: {rows[0]['reason']}", markup=False)  # type: ignore[index]
+        console.print(terminal_table(_grouped(left_out), LEFT_OUT, title="Left out, and why", limit=50))
     show_findings(console, plan.findings, limit=limit)
 
 

@@ -184,7 +184,7 @@ def export(
         queued = ws.queue(plan) if len(plan.operations) else None
         if queued and queued.job is not None and approve:
             ws.approve(queued.job, person())
-        left_out = pd.concat([plan.left_out, queued.left_out]) if queued else plan.left_out
+        left_out = queued.left_out if queued else plan.left_out
         document = {
             "job": queued.job if queued else None,
             "operations": queued.operations if queued else 0,

@@ -22,7 +22,7 @@ from toolkit.cli.shared import (
     opened,
     person,
 )
-from toolkit.display import show_findings, terminal_table
+from toolkit.display import columns_for_people, show_findings, terminal_table
 from toolkit.errors import UsageError
 from toolkit.tables import TABLES
 from toolkit.workbook_tables import write_table
@@ -141,8 +141,8 @@ def table(
             if to is not None:
                 console.print(f"{len(frame):,} rows written to {to}", markup=False)
                 return
-            filled = [column for column in frame.columns if frame[column].notna().any()]
-            console.print(terminal_table(frame, filled[:8], title=f"{name}: {len(frame):,} rows", limit=rows))
+            console.print(f"{name}: {len(frame):,} rows")
+            console.print(terminal_table(frame, columns_for_people(name, frame), limit=rows))
 
         emit(ctx, as_json, document, show)
 

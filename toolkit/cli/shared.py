@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from toolkit.errors import UsageError
 from toolkit.workspace import Workspace
 
 EXIT_DONE, EXIT_FINDINGS, EXIT_USAGE = 0, 1, 2
+WIDTH_OF_A_FILE = 110
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -43,8 +45,8 @@ class Globals:
 
 
 def console() -> Console:
-    """Return the console that people read."""
-    return Console(highlight=False, soft_wrap=False)
+    """Return the console that people read; into a file or pipe it writes lines of a fixed width."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 def person() -> str:
