@@ -224,17 +224,20 @@ def _folder(path: Path) -> tuple[bool, str]:
     return True, "on a local disk"
 
 
-def _on_network(path: PurePath) -> bool:
+def _on_network(path: Path) -> bool:
     if path.drive.startswith("\\\\"):
         return True
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415 - windll is there on Windows only
 
         return bool(ctypes.windll.kernel32.GetDriveTypeW(f"{path.drive}\\") == 4)  # DRIVE_REMOTE
-    mounts = Path("/proc/mounts")
-    if not mounts.exists():
-        return False
-    fields = (line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines())
+    mounts = Path("/proc/mounts")  # macOS has none, and is not looked at
+    return mounts.exists() and _network_mount(path, mounts.read_text(encoding="utf-8", errors="replace"))
+
+
+def _network_mount(path: PurePath, mounts: str) -> bool:
+    """Return whether the mount that a path is on, by a text like ``/proc/mounts``, is a network's."""
+    fields = (line.split() for line in mounts.splitlines())
     kinds = {mount[1].replace("\\040", " "): mount[2] for mount in fields if len(mount) > 2}
     nearest = max((point for point in kinds if path.is_relative_to(point)), key=len, default="/")
     return kinds.get(nearest, "").removeprefix("fuse.").startswith(_NETWORK)
@@ -301,7 +304,7 @@ def _last_call(ws: Workspace, reply: Reply | None, waiting: int, now: dt.datetim
     last = max(calls)
     if waiting and now - last > LONG_AGO:
         return False, (
-            f"{waiting} jobs wait, and the Web Connector last called {ago(last, now)} ({last:{_MINUTE}}): "
+            f"jobs that wait: {waiting}; the Web Connector last called {ago(last, now)} ({last:{_MINUTE}}): "
             "see that it runs, tick the application and press Update Selected, or turn Auto-Run on"
         )
     return True, f"the Web Connector last called {ago(last, now)} ({last:{_MINUTE}})"

@@ -152,7 +152,7 @@ class LimitedServer(CherootServer):
         self.gateway = _Gateway
         self.max_request_header_size = HEADER_BYTES
         self.max_request_body_size = max_body
-        self.expiration_interval = 0.2  # how fast it notices that it is to stop
+        self.expiration_interval = 0.05  # how fast it notices that it is to stop
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:
         """Take the socket that was bound before: one port for several addresses is not cheroot's to find."""
