@@ -21,14 +21,9 @@ from toolkit.import_plan import import_jobs, scope
 from toolkit.ledger import Ledger, local_now
 from toolkit.settings import Settings
 from toolkit.tables import to_arrow, to_rows
-from toolkit.workspace_files import (
-    file_name,
-    open_packed,
-    save_packed,
-    write_atomically,
-)
+from toolkit.workspace_files import file_name, open_packed, save_packed, write_atomically
 from toolkit.workspace_lock import LOCK_TIMEOUT, reserved, writer_lock
-from toolkit.workspace_making import LEDGER_FILE, copy, first_settings, make
+from toolkit.workspace_making import copy, first_settings, make, open_ledger
 from toolkit.workspace_queue import PILOT_DOCUMENTS, QueueResult, queue_plan, require_pilot
 from toolkit.workspace_qwc import OWNER_ID, build_qwc, new_file_id
 from toolkit.workspace_tables import STORED, Tables, read_table, require_table, table_path, write_table
@@ -46,7 +41,7 @@ class Workspace:
     ----------
     path : str or Path
         The folder that ``toolkit init`` made.
-    clock : callable, optional
+    clock : callable
         Gives the local time.
     read_only : bool
         Whether to refuse every change.
@@ -185,7 +180,8 @@ class Workspace:
         """
         with self._opening:
             if self._ledger is None:
-                self._ledger = self._open_ledger()
+                view = None if self.read_only else self._write_view
+                self._ledger = open_ledger(self.path, self._load().id, self._clock, view)
             return self._ledger
 
     def close(self) -> None:
@@ -325,9 +321,8 @@ class Workspace:
 
     def qwc(self) -> bytes:
         """Return the ``.qwc`` file that the user adds to the Web Connector."""
-        now = self._load()
         names = ("company", "user", "url", "owner_id", "file_id", "rehearsal")
-        return build_qwc(**{name: getattr(now, name) for name in names})
+        return build_qwc(**{name: getattr(self, name) for name in names})
 
     def write_qwc(self) -> Path:
         """Write ``<company>.qwc`` and return its path."""
@@ -439,18 +434,6 @@ class Workspace:
             self._config = config.load(self.path)
             self._config_stamp = stamp
         return self._config
-
-    def _open_ledger(self) -> Ledger:
-        path = self.path / LEDGER_FILE
-        if not path.exists():
-            raise WorkspaceError(
-                f"{path} is missing: restore it from a backup, for only it knows what was sent already"
-            )
-        ledger = Ledger(path, clock=self._clock, on_decided=None if self.read_only else self._write_view)
-        if ledger.workspace_id != self._load().id:
-            ledger.close()
-            raise WorkspaceError(f"{path} belongs to another workspace: restore the one of {self.path}")
-        return ledger
 
     def _write_views(self) -> None:
         for name in STORED:

@@ -49,6 +49,25 @@ def make(
         ledger.close()
 
 
+def open_ledger(
+    folder: Path,
+    workspace_id: str,
+    clock: Callable[[], dt.datetime],
+    on_decided: Callable[[str], None] | None,
+) -> Ledger:
+    """Open the ledger of a workspace; ``WorkspaceError`` where it is missing or another's."""
+    path = folder / LEDGER_FILE
+    if not path.exists():
+        raise WorkspaceError(
+            f"{path} is missing: restore it from a backup, for only it knows what was sent already"
+        )
+    ledger = Ledger(path, clock=clock, on_decided=on_decided)
+    if ledger.workspace_id != workspace_id:
+        ledger.close()
+        raise WorkspaceError(f"{path} belongs to another workspace: restore the one of {folder}")
+    return ledger
+
+
 def copy(source: Path, ledger: Ledger, made: config.Config, folder: Path) -> None:
     """Copy a workspace; what its ledger learned about the company file is left behind."""
     require_vacant(folder)
