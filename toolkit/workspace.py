@@ -23,9 +23,9 @@ from toolkit.settings import Settings
 from toolkit.tables import to_arrow, to_rows
 from toolkit.workspace_files import file_name, open_packed, save_packed, write_atomically
 from toolkit.workspace_lock import LOCK_TIMEOUT, reserved, writer_lock
-from toolkit.workspace_making import copy, first_settings, make, open_ledger
+from toolkit.workspace_making import copy, first_settings, make, new_config, open_ledger
 from toolkit.workspace_queue import PILOT_DOCUMENTS, QueueResult, queue_plan, require_pilot
-from toolkit.workspace_qwc import OWNER_ID, build_qwc, new_file_id
+from toolkit.workspace_qwc import build_qwc
 from toolkit.workspace_tables import STORED, Tables, read_table, require_table, table_path, write_table
 
 if TYPE_CHECKING:
@@ -100,25 +100,12 @@ class Workspace:
             There is a workspace already.
         """
         folder = Path(path)
-        if not company.strip() or not user.strip():
-            raise UsageError("a workspace needs the company's name and a user for the Web Connector")
         source = from_workspace if isinstance(from_workspace, Workspace) else None
         if from_workspace is not None and source is None:
             source = cls(cast("str | Path", from_workspace), read_only=True)
         given = {"company_file": company_file, "cutover_date": cutover_date}
         settings = first_settings(None if source is None else source.settings, given)
-        made = config.Config(
-            id="",
-            company=company,
-            user=user,
-            password_hash=config.hash_password(password),
-            url=config.endpoint(url),
-            owner_id=OWNER_ID,
-            file_id=new_file_id(),
-            rehearsal=rehearsal,
-            created_at=clock().replace(microsecond=0),
-            settings=settings,
-        )
+        made = new_config(company, user, password, url, rehearsal, settings, clock())
         make(folder, made, None if source is None else source.ledger, clock)
         if source is not None and source is not from_workspace:
             source.close()

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import workspace_config as config
-from toolkit.errors import WorkspaceError
+from toolkit.errors import UsageError, WorkspaceError
 from toolkit.ledger import Ledger
 from toolkit.settings import Settings
 from toolkit.workspace_lock import HOLDER_FILE, LOCK_FILE
+from toolkit.workspace_qwc import OWNER_ID, new_file_id
 
 LEDGER_FILE = "ledger.sqlite"
 
@@ -30,6 +31,32 @@ def first_settings(carried: Settings | None, given: Mapping[str, Any]) -> Settin
         if value is not None:
             settings = settings.with_text(key, str(value))
     return settings
+
+
+def new_config(
+    company: str,
+    user: str,
+    password: str,
+    url: str,
+    rehearsal: bool,
+    settings: Settings,
+    created_at: dt.datetime,
+) -> config.Config:
+    """Return what ``workspace.toml`` of a new workspace says, all but its id; ``UsageError`` for a blank."""
+    if not company.strip() or not user.strip():
+        raise UsageError("a workspace needs the company's name and a user for the Web Connector")
+    return config.Config(
+        id="",
+        company=company,
+        user=user,
+        password_hash=config.hash_password(password),
+        url=config.endpoint(url),
+        owner_id=OWNER_ID,
+        file_id=new_file_id(),
+        rehearsal=rehearsal,
+        created_at=created_at.replace(microsecond=0),
+        settings=settings,
+    )
 
 
 def make(
