@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from toolkit import tables
+from toolkit import qbxml_read, tables
 from toolkit.errors import QbxmlParseError
 from toolkit.qbxml_io import (
     NO_STATUS,
@@ -473,6 +473,35 @@ def test_batches_are_handed_over_as_they_fill() -> None:
     assert len(status.objects) == 25
 
 
+def test_each_finding_is_handed_over_once_with_the_batch_it_belongs_to() -> None:
+    body = "".join(f"<CustomerRet><ListID>{n}</ListID><Balance>x</Balance></CustomerRet>" for n in (1, 2))
+    found: list[Any] = []
+    for event in parse(BytesIO(answer(body + "\x01", attributes='requestID=""').encode()), batch_rows=1):
+        if isinstance(event, Batch):
+            assert event.request_id is None
+            found.append([(one["rule"], one["key"]) for one in event.findings])
+        elif isinstance(event, LeftBehind):
+            found.append([one["rule"] for one in event.findings])
+    assert found == [
+        [("bad_value", "1"), ("control_characters", None)],
+        [("bad_value", "2")],
+        ["missing_status_code"],
+    ]
+
+
+def test_records_are_forgotten_once_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    end = qbxml_read._Reader._end_response
+
+    def measured(self: Any, response: Any) -> Any:
+        sizes.append(sum(1 for _ in response.iter()))
+        return end(self, response)
+
+    monkeypatch.setattr(qbxml_read._Reader, "_end_response", measured)
+    assert len(read(answer(INVOICE * 50)).rows["quickbooks.invoices"]) == 50
+    assert sizes == [2]  # the response and the shell of its last record
+
+
 # --- the text of real answers -------------------------------------------------------------------------------
 
 NAMED = "<CustomerRet><ListID>1</ListID><Name>{}</Name></CustomerRet>"
@@ -564,6 +593,7 @@ def test_cdata_is_text() -> None:
         (b"<qbxml/>", "a document <qbxml>", 1),
         (b"<QBXML/>", "it holds no QBXMLMsgsRs", 1),
         (b'<QBXML>\n<QBXMLMsgsRq onError="stopOnError"/></QBXML>', "it is a request", 2),
+        (b"<?xml\nversion='1.0'\n?>\n<QBXML></A>", "it is broken off or not well formed", 4),
         (b"<QBXML>\n<QBXMLMsgsRs>\n<InvoiceQueryRs>", "it is broken off or not well formed", 3),
         (b"<QBXML><QBXMLMsgsRs></QBXMLMsgsRs></QBXML><QBXML/>", "it is broken off or not well formed", 1),
         (b"<QBXML><QBXMLMsgsRs>&nbsp;</QBXMLMsgsRs></QBXML>", "it is broken off or not well formed", 1),
@@ -598,6 +628,7 @@ def test_a_text_without_end_is_refused_and_not_kept() -> None:
             self.given = 0
 
         def read(self, size: int = -1) -> bytes:
+            assert self.given < 20_000_000, "read on and on"
             start, self.given = self.given, self.given + size
             return b"<QBXML><QBXMLMsgsRs><A>".ljust(size, b"x") if start == 0 else b"x" * size
 

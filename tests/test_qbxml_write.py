@@ -491,6 +491,12 @@ def test_any_windows_1252_text_survives(text: str) -> None:
     assert (etree.fromstring(document).findtext(".//Notes") or "") == text
 
 
+def test_text_is_counted_and_sent_composed() -> None:
+    decomposed = "e\u0301" * 25
+    document = build([Request("CustomerAdd", {"Name": "x", "FirstName": decomposed})])
+    assert etree.fromstring(document).findtext(".//FirstName") == "é" * 25
+
+
 @given(st.text(max_size=20))
 def test_any_text_is_written_whole_or_refused(text: str) -> None:
     fields = {"Name": "x", "Notes": text}
