@@ -1,0 +1,129 @@
+"""One qbXML answer, read whole before anything is written: its rows, its statuses, what was left behind."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from toolkit.landing import RECORDS, Unit
+from toolkit.qbxml_io import NO_STATUS, Batch, LeftBehind, Status, parse
+from toolkit.quickbooks_codes import FOUND_NOTHING, explain_status
+from toolkit.tables import finding
+
+__all__ = ["Answer", "arrival", "is_error", "page_of", "read_answer", "rows_of", "units_of"]
+
+_PAGE = re.compile(r"J(\d+)Q(\d+)P(\d+)", re.ASCII)
+_STAMP = re.compile(r"(\d{8}T\d{12})Z-")
+_COUNTED = {table.name for table in RECORDS} | {"quickbooks.company"}
+
+Rows = dict[str, list[pa.Table]]
+
+
+@dataclass(slots=True)
+class Answer:
+    """One document.
+
+    Parameters
+    ----------
+    responses : list of dict
+        Of each response its rows, by table.
+    statuses : list of Status
+        How each request went.
+    findings : list of dict
+        Values that did not fit, and statuses that are errors or warnings.
+    left_behind : Counter
+        Elements that no column keeps.
+    """
+
+    responses: list[Rows] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
+    findings: list[dict[str, str | None]] = field(default_factory=list)
+    left_behind: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def records(self) -> int:
+        """Records of the kinds that are kept, without their lines and links."""
+        rows = (pieces for response in self.responses for pieces in response.items())
+        return sum(len(piece) for name, pieces in rows if name in _COUNTED for piece in pieces)
+
+
+def read_answer(stream: BinaryIO, source: str) -> Answer:
+    """Return a whole answer.
+
+    Parameters
+    ----------
+    stream : binary file
+        The document.
+    source : str
+        Where it stands, for its findings.
+
+    Raises
+    ------
+    QbxmlParseError
+        The document is no qbXML answer, or only the first part of one.
+    """
+    answer = Answer()
+    rows: Rows = {}
+    for event in parse(stream):
+        if isinstance(event, Batch):
+            rows.setdefault(event.table, []).append(event.rows)
+            answer.findings += event.findings
+        elif isinstance(event, Status):
+            answer.responses.append(rows)
+            rows = {}
+            answer.statuses.append(event)
+            answer.findings += _about(event)
+        elif isinstance(event, LeftBehind):
+            answer.left_behind.update(event.counts)
+            answer.findings += event.findings
+    answer.findings = [{**row, "source": row["source"] or source} for row in answer.findings]
+    return answer
+
+
+def units_of(answer: Answer, arrived: dt.datetime) -> list[Unit]:
+    """Return the rows of an answer, response by response."""
+    return [Unit(rows, arrived) for rows in answer.responses]
+
+
+def rows_of(batches: Sequence[Batch]) -> Rows:
+    """Return batches by table."""
+    rows: Rows = {}
+    for batch in batches:
+        rows.setdefault(batch.table, []).append(batch.rows)
+    return rows
+
+
+def is_error(status: Status) -> bool:
+    """Tell whether a request failed: codes below 1000 are warnings, with whatever was found."""
+    return status.code >= 1000 or status.code == NO_STATUS
+
+
+def _about(status: Status) -> list[dict[str, str | None]]:
+    if status.code in (0, FOUND_NOTHING):
+        return []
+    severity, rule = ("error", "quickbooks_error") if is_error(status) else ("warning", "quickbooks_warning")
+    message = f"{status.request}: {explain_status(status.code, status.message)}"
+    key = status.request_id
+    return [finding(severity, rule, message, key=key, column=status.request, value=status.code)]
+
+
+def page_of(status: Status) -> tuple[int, int, int] | None:
+    """Return job, query and page number that a requestID of an import tells; None for any other."""
+    found = _PAGE.fullmatch(status.request_id or "")
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def arrival(path: str, otherwise: dt.datetime) -> dt.datetime:
+    """Return when an answer of ``inbox/`` came, local time: its name begins with it, in UTC."""
+    found = _STAMP.match(PurePath(path).name)
+    if not found:
+        return otherwise
+    moment = dt.datetime.strptime(found[1] + "+0000", "%Y%m%dT%H%M%S%f%z").astimezone().replace(tzinfo=None)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
