@@ -10,7 +10,6 @@ import csv
 import datetime as dt
 import secrets
 import shutil
-import threading
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from toolkit.display import money, terminal_table, to_document
 from toolkit.display_steps import show_matches, show_plan, show_tie_out
 from toolkit.errors import ProtocolError, UsageError, WorkspaceError
 from toolkit.rehearsal import Company, SessionReport
-from toolkit.rehearsal.sample import SAMPLE, SAMPLE_CLOCK_START, sample_other_names, sample_tables
+from toolkit.rehearsal.sample import SAMPLE, SampleClock, sample_other_names, sample_tables
 from toolkit.rehearse import run_queue, serving
 from toolkit.tables import to_rows
 from toolkit.transform import Plan
@@ -40,25 +39,6 @@ PERIOD = (dt.date(2026, 1, 1), dt.date(2026, 3, 31))
 TOO_WIDE = dt.date(2025, 9, 1)  # reaches back over the carried invoices: they stay where they are
 AFTER_PERIOD = dt.datetime(2026, 4, 1, 9, 0)
 PILOT_DOCUMENTS = 5
-
-
-class SampleClock:
-    """A clock that moves on by one second with each look, so that every run of the demo is the same."""
-
-    def __init__(self, start: dt.datetime) -> None:
-        self._now = start
-        self._lock = threading.Lock()
-
-    def __call__(self) -> dt.datetime:
-        """Return the time."""
-        with self._lock:
-            self._now += dt.timedelta(seconds=1)
-            return self._now
-
-    def move_to(self, moment: dt.datetime) -> None:
-        """Let time pass until ``moment``."""
-        with self._lock:
-            self._now = max(self._now, moment)
 
 
 @dataclass
@@ -141,7 +121,7 @@ def run(directory: Path, console: Console | None = None) -> Demo:
     """
     tables = sample_tables()
     _make_room(directory)
-    clock = SampleClock(SAMPLE_CLOCK_START)
+    clock = SampleClock()
     password = secrets.token_urlsafe(16)
     ws = Workspace.create(
         directory,
@@ -363,11 +343,13 @@ def _export(demo: Demo) -> None:
     number = _send(demo, plan, "reviewed; backup brightwater-2026-04-01.qbb", "exporting")
     job = next(row for row in to_rows(demo.ws.read("ledger.jobs")) if row["id"] == number)
     origin = plan.left_out[plan.left_out["rule"] == "origin"]
+    carried = _payments_on_carried(demo)
     document = {
         "job": job,
         "findings": plan.findings,
         "left_out": plan.left_out,
         "carried_not_sent": len(origin),
+        "payments_on_carried_invoices": carried,
     }
 
     def show(console: Console) -> None:
@@ -377,7 +359,26 @@ def _export(demo: Demo) -> None:
             f"{job['rejected']} rejected, {job['skipped']} skipped."
         )
 
+        for row in carried:
+            console.print(
+                f"Payment {row['payment']} went to carried invoice {row['ref_number']} by its original TxnID "
+                f"{row['txn_id']}: {money(row['amount'])}."
+            )
+
     demo.note("Export the quarter", document, show)
+
+
+def _payments_on_carried(demo: Demo) -> list[dict[str, Any]]:
+    """Return the payments of BluBilling that QuickBooks applied to invoices it held before the cutover."""
+    crosswalk = to_rows(demo.ws.read("ledger.crosswalk"))
+    carried = {row["quickbooks_id"] for row in crosswalk if row["origin"] == "quickbooks"}
+    sent = {row["quickbooks_id"]: row["key"] for row in crosswalk if row["origin"] == "billing"}
+    kept = ("txn_id", "ref_number", "amount")
+    return [
+        {"payment": sent[row["payment_txn_id"]], **{name: row[name] for name in kept}}
+        for row in to_rows(demo.ws.read("quickbooks.payment_applications"))
+        if row["payment_txn_id"] in sent and row["txn_id"] in carried
+    ]
 
 
 def _tie_out(demo: Demo) -> None:

@@ -217,4 +217,5 @@ def _blocked_reason(row: Any) -> str:
     if row.first_status is None:
         return f"depends on {row.first_key}, which was never queued"
     known = "whose outcome is unknown" if row.first_status == "unknown" else f"which was {row.first_status}"
-    return f"depends on {row.first_key}, {known}" + (f": {row.first_message}" if row.first_message else "")
+    # Its own reason stands with it: told again at every step of a chain it would bury the rest.
+    return f"depends on {row.first_key}, {known}"

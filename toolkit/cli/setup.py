@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from toolkit import demo as demonstration
 from toolkit import doctor as examination
-from toolkit.cli.shared import JsonOption, WorkspaceOption, day, emit, finish, opened
+from toolkit.cli.shared import JsonOption, WorkspaceOption, console, day, emit, finish, opened
 from toolkit.settings import SETTINGS
 from toolkit.workspace import Workspace
 
@@ -144,7 +144,7 @@ def demo(
     Example: toolkit demo data/demo
     """
     quiet = as_json or ctx.obj.as_json
-    result = demonstration.run(directory, console=None if quiet else Console(highlight=False))
+    result = demonstration.run(directory, console=None if quiet else console())
     if quiet:
         emit(ctx, True, result.document(), lambda console: None)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import threading
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -35,6 +36,25 @@ _HINT = (
     "the sample company belongs to a clone of the repository: run there, or make it again with "
     "`python scripts/make_sample.py`"
 )
+
+
+class SampleClock:
+    """A clock that moves on by one second with each look, so that every run of the demo is the same."""
+
+    def __init__(self, start: dt.datetime = SAMPLE_CLOCK_START) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+
+    def __call__(self) -> dt.datetime:
+        """Return the time."""
+        with self._lock:
+            self._now += dt.timedelta(seconds=1)
+            return self._now
+
+    def move_to(self, moment: dt.datetime) -> None:
+        """Let time pass until ``moment``."""
+        with self._lock:
+            self._now = max(self._now, moment)
 
 
 def sample_tables(directory: Path | None = None) -> dict[str, pd.DataFrame]:
