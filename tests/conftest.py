@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import os
+import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +125,48 @@ def pytest_configure(config: pytest.Config) -> None:
     """Count skips as failures where CI is set."""
     if _in_ci():
         config.pluginmanager.register(_Skips(), "skips-fail-in-ci")
+
+
+# --- the demo -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """One run of the demo, shared by every test that looks at it."""
+
+    workspace: Path
+    text: str
+    document: dict[str, Any]
+    requests: list[str]
+    answers: list[str]
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
+    """Run the demo once, as `toolkit demo` does; a test that uses it is marked `network`."""
+    from rich.console import Console
+
+    from toolkit import demo
+    from toolkit.cli.shared import WIDTH_OF_A_FILE
+
+    workspace = tmp_path_factory.mktemp("demo") / "workspace"
+    written = io.StringIO()
+    started = time.perf_counter()
+    run = demo.run(workspace, Console(file=written, width=WIDTH_OF_A_FILE, highlight=False))
+    return DemoRun(
+        workspace=workspace,
+        text=written.getvalue(),
+        document=run.document(),
+        requests=[text for session in run.sessions for text in session.requests],
+        answers=[text for session in run.sessions for text in session.answers],
+        seconds=time.perf_counter() - started,
+    )
+
+
+@pytest.fixture
+def demo_workspace(demo_run: DemoRun, tmp_path: Path) -> Path:
+    """Return a copy of the workspace that the demo left, free to be changed."""
+    copied = tmp_path / "demo"
+    shutil.copytree(demo_run.workspace, copied)
+    return copied

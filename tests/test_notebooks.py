@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +44,9 @@ def test_a_notebook_has_the_house_style(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_on_the_demo(path: Path, demo_workspace: Path, tmp_path: Path) -> None:
-    workspace = tmp_path / "workspace"
-    shutil.copytree(demo_workspace, workspace)
+def test_a_notebook_runs_on_the_demo(path: Path, demo_workspace: Path) -> None:
     notebook = read(path)
     first_line, *others = notebook.cells[1].source.splitlines()
     assert first_line.startswith("workspace = ")
-    notebook.cells[1].source = "\n".join([f"workspace = {str(workspace)!r}", *others])
+    notebook.cells[1].source = "\n".join([f"workspace = {str(demo_workspace)!r}", *others])
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
