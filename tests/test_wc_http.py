@@ -88,6 +88,17 @@ def test_other_methods_are_refused(front: Front, method: str, path: str) -> None
     assert reply.headers["Allow"].startswith("GET, HEAD")
 
 
+def test_a_refused_body_is_read_so_that_its_sender_sees_the_answer(front: Front) -> None:
+    for method, path, size, read in (
+        ("POST", "/x", 80_000, 80_000),
+        ("PUT", "/", 80_000, 80_000),
+        ("POST", "/", 5_000_000, 1 << 20),  # but not to any length
+    ):
+        stream = io.BytesIO(b"x" * size)
+        ask(front, method, path, **{"wsgi.input": stream, "CONTENT_LENGTH": str(size)})
+        assert stream.tell() == read
+
+
 def test_a_page_takes_no_call(front: Front, exchange: Scripted) -> None:
     reply = ask(front, "POST", "/support", document("getLastError"))
     assert (reply.status, reply.headers["Allow"]) == (405, "GET, HEAD")
@@ -581,7 +592,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.network
-def test_tls_and_silent_clients(ws: Workspace, exchange: Scripted, certificate: tuple[Path, Path]) -> None:
+def test_tls_and_silent_clients(
+    ws: Workspace,
+    exchange: Scripted,
+    certificate: tuple[Path, Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     cert, key = certificate
     server = Server(ws, port=0, tls_cert=cert, tls_key=key, exchange=exchange)
     server.start()
@@ -609,6 +625,7 @@ def test_tls_and_silent_clients(ws: Workspace, exchange: Scripted, certificate: 
         for sock in silent:
             sock.close()
         server.stop()
+    assert not [line for line in caplog.records if line.levelno >= logging.WARNING], "noise in the log"
 
 
 # --- end to end ---------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_parameters_in_another_order_and_unknown_ones(app: Any, exchange: Script
 
 def test_rpc_style(app: Any, exchange: Scripted) -> None:
     typed = (
-        '<strUserName xsi:type="xsd:string">u</strUserName><strPassword xsi:type="xsd:string">p</strPassword>'
+        '<strUserName xsi:type="xsd:string">u</strUserName><strPassword xsi:type="tns:Secret">p</strPassword>'
     )
     assert call(app, rpc("authenticate", typed)).results == ["ticket-1", ""]
     assert exchange.calls == [("authenticate", "u", "p")]
@@ -156,6 +156,13 @@ def test_the_answer_is_one_line_with_its_length(app: Any) -> None:
     assert tags[2:] == [
         f"{{{NS}}}{name}" for name in ("authenticateResponse", "authenticateResult", *["string"] * 2)
     ]
+
+
+def test_the_bytes_are_utf_8_whatever_the_declaration_says(app: Any, exchange: Scripted) -> None:
+    body = document("getLastError", "<ticket>Søn</ticket>").replace(b"utf-8", b"iso-8859-1", 1)
+    call(app, body)
+    call(app, b"\xef\xbb\xbf" + document("getLastError", "<ticket>Søn</ticket>"))
+    assert exchange.calls == [("last_error", "Søn")] * 2
 
 
 def test_characters_survive_both_ways(app: Any, exchange: Scripted) -> None:
@@ -379,6 +386,18 @@ def test_the_wsdl_describes_what_intuits_describes(app: Any, shared: Path) -> No
             assert sorted(ours[key]) == sorted(value)
         else:
             assert ours[key] == value, key
+
+
+@pytest.mark.parametrize("whose", ["ours", "Intuit's"])
+def test_answers_are_valid_by_either_schema(app: Any, exchange: Scripted, shared: Path, whose: str) -> None:
+    theirs = (shared / "qbxml-schema" / "QBWebConnectorSvc.wsdl").read_bytes()
+    wsdl = etree.fromstring(theirs if whose == "Intuit's" else ask(app, "GET", "/?wsdl").body)
+    schema = etree.XMLSchema(etree.fromstring(etree.tostring(wsdl.find(f".//{XS}schema"))))
+    names = [node.get("name") for node in wsdl.iterfind(f"{WSDL}portType/{WSDL}operation")]
+    assert len(names) == 8
+    for name in names:
+        (answer,) = etree.fromstring(call(app, document(name)).body)[0]
+        schema.assertValid(etree.fromstring(etree.tostring(answer)))
 
 
 def test_the_wsdl_names_nothing_interactive_and_the_given_address() -> None:

@@ -16,7 +16,6 @@ from toolkit.errors import ProtocolError
 __all__ = ["legal_text", "parse_call"]
 
 _SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
-_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 _NUMBERS = ("qbXMLMajorVers", "qbXMLMinorVers")
 
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?>\s++|<\?(?>.*?\?>)|<!--(?>.*?-->))*+", re.DOTALL)
@@ -67,12 +66,11 @@ def parse_call(body: bytes) -> Any:
     call.attrib.clear()
     for child in list(call):
         text = child.text or ""
-        nil = child.get(f"{_XSI}nil", "").strip() in ("true", "1")
         number = etree.QName(child).localname in _NUMBERS
-        if nil or not text or (number and not re.fullmatch(r"\s*[0-9]{1,9}\s*", text, re.ASCII)):
+        if not text or (number and not re.fullmatch(r"\s*[0-9]{1,9}\s*", text, re.ASCII)):
             call.remove(child)
             continue
-        child.attrib.clear()  # RPC style: xsi:type="xsd:string"
+        child.attrib.clear()  # RPC style: xsi:type, of types that spyne need not know
         if number:
             child.text = text.strip()
     return call
