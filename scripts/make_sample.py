@@ -14,6 +14,7 @@ from pathlib import Path
 from sample.basics import Ids, write_csv, write_quickbooks
 from sample.billing import write_tables
 from sample.catalog import DECISION_COLUMNS, decision_rows, settings_text
+from sample.contacts import add_contacts_and_notes
 from sample.lists import Company
 from sample.receivables import make_receivables
 
@@ -24,6 +25,7 @@ def make(directory: Path) -> None:
     """Write every file of the sample below ``directory``."""
     ids = Ids()
     company = Company(ids)
+    add_contacts_and_notes(company, ids)
     receivables = make_receivables(company, ids)
     _write_company(directory / "quickbooks", company, receivables)
     write_tables(directory / "billing", receivables)

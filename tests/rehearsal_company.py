@@ -99,6 +99,25 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         ),
         _named(OLD, "Gone", is_active=False, balance=Decimal("0.00")),
     ],
+    "quickbooks.customer_contacts": [
+        {
+            "customer_list_id": ACME,
+            "list_id": "0000000000000b01",
+            "time_created": MADE,
+            "time_modified": MADE,
+            "edit_sequence": "1748764800",
+            "contact": "Zoë Hall",
+            "first_name": "Zoë",
+            "last_name": "Hall",
+            "job_title": "Buyer",
+        },
+        {"customer_list_id": ACME, "list_id": "0000000000000b02", "first_name": "Ian Moss"},
+        {"customer_list_id": JOB, "list_id": "0000000000000b03", "first_name": "Uma"},
+    ],
+    "quickbooks.customer_notes": [
+        {"customer_list_id": ACME, "note_id": 0, "date": date(2025, 6, 2), "note": "Called.\nTwice."},
+        {"customer_list_id": ACME, "note_id": 1, "date": date(2025, 6, 3), "note": "Paid."},
+    ],
     "quickbooks.invoices": [
         _document(
             OPEN,

@@ -63,6 +63,7 @@ TABLE_OF = {
     "PreferencesRet": "company",
 }
 BELOW = {
+    "customers": {"ContactsRet": "customer_contacts", "AdditionalNotesRet": "customer_notes"},
     "invoices": {"InvoiceLineRet": "invoice_lines", "LinkedTxn": "linked_transactions"},
     "credit_memos": {"CreditMemoLineRet": "credit_memo_lines", "LinkedTxn": "linked_transactions"},
     "payments": {"AppliedToTxnRet": "payment_applications"},
@@ -84,7 +85,11 @@ ROWS: dict[str, dict[str, int]] = {
     "customers/apotema_customer.xml": {"customers": 1},
     "customers/apotema_customers_with_jobs.xml": {"customers": 3},
     "customers/apotema_customers_with_many_jobs.xml": {"customers": 5},
-    "customers/billash_rockcastle_customers.xml": {"customers": 146},
+    "customers/billash_rockcastle_customers.xml": {
+        "customers": 146,
+        "customer_contacts": 184,
+        "customer_notes": 20,
+    },
     "customers/dockyard_customer_query_rs.xml": {"customers": 1},
     "customers/dockyard_customer_query_terator_rs.xml": {"customers": 1},
     "customers/jsgoupil_customer_ncr_1_wrapped.xml": {"customers": 1},
@@ -247,6 +252,7 @@ def test_the_customers_of_rock_castle(corpus: Path) -> None:
     tags = Counter(str(one.tag) for one in etree.parse(str(path)).iter() if str(one.tag).endswith("Ret"))
     assert tags == {"CustomerRet": 146, "ContactsRet": 184, "AdditionalNotesRet": 20}
     answer = Answer(path)
+    assert answer.rows.total() == tags.total() == 350
     customers = answer.tables["customers"]
     assert len(customers) == len({one["list_id"] for one in customers}) == 146
     by_name = {one["full_name"]: one for one in etree_customers(path)}
@@ -255,7 +261,40 @@ def test_the_customers_of_rock_castle(corpus: Path) -> None:
         assert row["balance"] == Decimal(plain["balance"])
         assert row["name"] == plain["name"]
         assert (row["parent_full_name"] or "") == row["full_name"].rpartition(":")[0]
-    assert answer.left["CustomerRet/ContactsRet/ListID"] == 184
+    left = {
+        path: count
+        for path, count in answer.left.items()
+        if "Ret/Additional" in path or "ContactsRet" in path
+    }
+    inside = "CustomerRet/AdditionalContactRef"
+    assert left == {f"{inside}/ContactName": 380, f"{inside}/ContactValue": 380}
+
+
+def test_the_contacts_and_notes_of_rock_castle(corpus: Path) -> None:
+    path = corpus / "customers" / "billash_rockcastle_customers.xml"
+    answer = Answer(path)
+    records = etree.parse(str(path)).getroot().findall(".//CustomerRet")
+    plain = [
+        tuple(texts(record, "ListID") + texts(one, "ListID", "FirstName", "LastName", "EditSequence"))
+        for record in records
+        for one in record.iterfind("ContactsRet")
+    ]
+    columns = ("customer_list_id", "list_id", "first_name", "last_name", "edit_sequence")
+    contacts = answer.tables["customer_contacts"]
+    assert [tuple(row[column] for column in columns) for row in contacts] == plain
+    assert len({row["list_id"] for row in contacts}) == 184
+    notes = [
+        (record.findtext("ListID"), int(one.findtext("NoteID") or ""), *texts(one, "Date", "Note"))
+        for record in records
+        for one in record.iterfind("AdditionalNotesRet")
+    ]
+    rows = answer.tables["customer_notes"]
+    shown = [(row["customer_list_id"], row["note_id"], row["date"].isoformat(), row["note"]) for row in rows]
+    assert shown == notes
+
+
+def texts(element: etree._Element, *tags: str) -> list[str | None]:
+    return [element.findtext(tag) for tag in tags]
 
 
 def etree_customers(path: Path) -> list[dict[str, str]]:

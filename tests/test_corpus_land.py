@@ -27,6 +27,8 @@ INSIDE = {
     "CreditMemoLineGroupRet": "credit_memo_lines",
     "AppliedToTxnRet": "payment_applications",
     "DataExtRet": "custom_fields",
+    "ContactsRet": "customer_contacts",
+    "AdditionalNotesRet": "customer_notes",
 }
 
 # Values that do not fit their column: findings and nulls. Prices such as "18.0%".
@@ -96,7 +98,12 @@ def test_a_whole_customer_list(shared: Path, ws: Workspace) -> None:
     frame = ws.read("quickbooks.customers")
     assert len(frame) == landed.records == 146
     assert frame["list_id"].is_unique
-    assert landed.left_behind["CustomerRet/ContactsRet/ListID"] == 184
-    assert landed.left_behind["CustomerRet/AdditionalNotesRet/NoteID"] == 20
-    assert (frame["import_job"] == landed.job).all()
-    assert frame["imported_at"].notna().all()
+    names = ("customers", "customer_contacts", "customer_notes")
+    frames = [ws.read(f"quickbooks.{name}") for name in names]
+    assert [len(one) for one in frames] == [146, 184, 20]
+    assert sum(landed.tables.values()) == sum(kinds.values()) == 350
+    assert not [left for left in landed.left_behind if "ContactsRet" in left or "NotesRet" in left]
+    for one in frames:
+        assert (one["import_job"] == landed.job).all()
+        assert one["imported_at"].notna().all()
+        assert set(one.get("customer_list_id", frame["list_id"])) <= set(frame["list_id"])

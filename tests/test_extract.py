@@ -401,6 +401,55 @@ def test_a_landed_parent_replaces_all_its_child_rows(ws: Workspace) -> None:
     assert fields == {"1-1-3.00", "2-1-9.00"}
 
 
+def contact(name: str) -> str:
+    return f"<ContactsRet><ListID>{name}</ListID><FirstName>{name}</FirstName></ContactsRet>"
+
+
+def note(number: int, text: str) -> str:
+    inner = f"<NoteID>{number}</NoteID><Date>2026-01-0{number + 1}</Date><Note>{text}</Note>"
+    return f"<AdditionalNotesRet>{inner}</AdditionalNotesRet>"
+
+
+def with_inside(number: int, *inside: str) -> str:
+    return customer(number).replace("</CustomerRet>", f"{''.join(inside)}</CustomerRet>")
+
+
+def test_a_landed_customer_replaces_its_contacts_and_notes(ws: Workspace, clock: Clock) -> None:
+    first = with_inside(1, contact("Ann"), contact("Bo"), note(0, "Called."), note(1, "Paid."))
+    second = with_inside(2, contact("Cy"), note(0, "Moved."))
+    landed = extract.receive(ws, answer(response("CustomerQuery", first, second, customer(3))))
+    assert landed.tables == {
+        "quickbooks.customers": 3,
+        "quickbooks.customer_contacts": 3,
+        "quickbooks.customer_notes": 3,
+    }
+    assert landed.records == 3, "records are the customers; what stands inside them is counted as rows"
+    (first_note, *_) = to_rows(ws.read("quickbooks.customer_notes"))
+    assert (first_note["date"], first_note["import_job"]) == (dt.date(2026, 1, 1), landed.job)
+    clock.on()
+    changed = with_inside(1, contact("Dee"), note(1, "Owes."))
+    extract.receive(ws, answer(response("CustomerMod", changed)))
+    rows = to_rows(ws.read("quickbooks.customer_contacts"))
+    assert {(row["customer_list_id"], row["first_name"]) for row in rows} == {("C-1", "Dee"), ("C-2", "Cy")}
+    rows = to_rows(ws.read("quickbooks.customer_notes"))
+    assert {(row["customer_list_id"], row["note"]) for row in rows} == {("C-1", "Owes."), ("C-2", "Moved.")}
+    clock.on()
+    extract.receive(ws, answer(response("CustomerQuery", customer(1), customer(2))))
+    assert ws.read("quickbooks.customer_contacts").empty
+    assert ws.read("quickbooks.customer_notes").empty
+
+
+def test_contacts_of_an_older_answer_do_not_come_back(ws: Workspace, clock: Clock) -> None:
+    extract.receive(ws, answer(response("CustomerQuery", with_inside(1, contact("Ann"), note(0, "Old.")))))
+    (old,) = (ws.path / "inbox").iterdir()
+    clock.on()
+    extract.receive(ws, answer(response("CustomerQuery", with_inside(1, contact("Bo"), note(0, "New.")))))
+    clock.on()
+    extract.land(ws, [old])
+    assert list(ws.read("quickbooks.customer_contacts")["first_name"]) == ["Bo"]
+    assert list(ws.read("quickbooks.customer_notes")["note"]) == ["New."]
+
+
 def test_lines_that_vanish_are_said(ws: Workspace) -> None:
     extract.receive(ws, answer(response("InvoiceQuery", invoice(1, "1.00"))))
     landed = extract.receive(ws, answer(response("InvoiceQuery", invoice(1))))

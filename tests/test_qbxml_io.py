@@ -179,6 +179,70 @@ def test_links_and_custom_fields_name_their_owner() -> None:
     ]
 
 
+def test_contacts_and_notes_become_rows_of_their_customer() -> None:
+    body = """<CustomerRet><ListID>80-1</ListID><Name>Acme</Name>
+      <ContactsRet><ListID>0owb</ListID><TimeCreated>2012-07-26T08:46:23-05:00</TimeCreated>
+        <TimeModified>2012-07-27T08:46:23-05:00</TimeModified><EditSequence>1343306783</EditSequence>
+        <Contact>Ann B. Cole</Contact><Salutation>Ms.</Salutation><FirstName>Ann</FirstName>
+        <MiddleName>B.</MiddleName><LastName>Cole</LastName><JobTitle>Buyer</JobTitle>
+        <AdditionalContactRef><ContactName>Main Phone</ContactName><ContactValue>555</ContactValue>
+        </AdditionalContactRef></ContactsRet>
+      <ContactsRet><FirstName>Dan Eck</FirstName></ContactsRet>
+      <AdditionalNotesRet><NoteID>0</NoteID><Date>2011-07-27</Date><Note>Called.\nAgain.</Note>
+      </AdditionalNotesRet>
+      <AdditionalNotesRet><NoteID>1</NoteID><Date>yesterday</Date><Note>Paid.</Note></AdditionalNotesRet>
+      </CustomerRet><CustomerRet><ListID>80-2</ListID></CustomerRet>"""
+    found = read(answer(body, request="CustomerQuery"))
+    assert [filled(row) for row in found.rows["quickbooks.customer_contacts"]] == [
+        {
+            "customer_list_id": "80-1",
+            "list_id": "0owb",
+            "time_created": datetime(2012, 7, 26, 8, 46, 23),
+            "time_modified": datetime(2012, 7, 27, 8, 46, 23),
+            "edit_sequence": "1343306783",
+            "contact": "Ann B. Cole",
+            "salutation": "Ms.",
+            "first_name": "Ann",
+            "middle_name": "B.",
+            "last_name": "Cole",
+            "job_title": "Buyer",
+        },
+        {"customer_list_id": "80-1", "first_name": "Dan Eck"},
+    ]
+    assert [filled(row) for row in found.rows["quickbooks.customer_notes"]] == [
+        {"customer_list_id": "80-1", "note_id": 0, "date": date(2011, 7, 27), "note": "Called.\nAgain."},
+        {"customer_list_id": "80-1", "note_id": 1, "note": "Paid."},
+    ]
+    (bad,) = found.findings
+    assert [bad[name] for name in ("rule", "table", "key", "column", "value")] == [
+        "bad_value",
+        "quickbooks.customer_notes",
+        "80-1 / 1",
+        "date",
+        "yesterday",
+    ]
+    assert [row["list_id"] for row in found.rows["quickbooks.customers"]] == ["80-1", "80-2"]
+    assert found.rows["quickbooks.customers"][0]["first_name"] is None, (
+        "a contact's name is not the customer's"
+    )
+    assert found.left == {
+        "CustomerRet/ContactsRet/AdditionalContactRef/ContactName": 1,
+        "CustomerRet/ContactsRet/AdditionalContactRef/ContactValue": 1,
+    }
+
+
+def test_a_custom_field_is_kept_only_where_it_can_name_its_owner() -> None:
+    extra = "<DataExtRet><OwnerID>0</OwnerID><DataExtName>A</DataExtName></DataExtRet>"
+    body = f"<CustomerRet><ListID>1</ListID><ContactsRet>{extra}</ContactsRet>{extra}</CustomerRet>"
+    found = read(answer(body, request="CustomerQuery"))
+    (row,) = found.rows["quickbooks.custom_fields"]
+    assert (row["owner_table"], row["owner_key"]) == ("quickbooks.customers", "1")
+    assert found.left == {
+        f"CustomerRet/ContactsRet/DataExtRet/{name}": 1 for name in ("OwnerID", "DataExtName")
+    }
+    assert not found.findings
+
+
 def test_what_no_column_keeps_is_counted_unless_it_is_empty() -> None:
     assert read(answer(INVOICE)).left == {
         "InvoiceRet/ShipAddress/Addr1": 1,

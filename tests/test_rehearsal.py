@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ from rehearsal_company import (
 
 from toolkit import tables
 from toolkit.errors import RequestRefused, SeedError
+from toolkit.qbxml_io import Batch, parse
 from toolkit.rehearsal import Company
 
 
@@ -284,6 +286,45 @@ def test_lines_links_and_custom_fields_only_when_asked(desk: Desk) -> None:
     assert desk.ask("<CustomerQueryRq/>")[0].find("DataExtRet") is None
     extra = desk.ask("<CustomerQueryRq><OwnerID>0</OwnerID></CustomerQueryRq>")[0]
     assert extra.findtext("DataExtRet/DataExtValue") == "North"
+
+
+def test_contacts_and_notes_come_with_their_customer_from_version_12(desk: Desk) -> None:
+    acme = desk.ask(f"<CustomerQueryRq><ListID>{ACME}</ListID></CustomerQueryRq>")[0]
+    assert [one.findtext("FirstName") for one in acme.iterfind("ContactsRet")] == ["Zoë", "Ian Moss"]
+    assert [one.findtext("Note") for one in acme.iterfind("AdditionalNotesRet")] == [
+        "Called.\nTwice.",
+        "Paid.",
+    ]
+    for version, there in (("11.0", False), ("12.0", True), ("13.0", True)):
+        text = desk.company.process(document("<CustomerQueryRq/>", version=version))
+        assert ("<ContactsRet>" in text, "<AdditionalNotesRet>" in text) == (there, there), version
+
+
+def test_contacts_and_notes_stay_when_their_customer_changes(desk: Desk) -> None:
+    acme = desk.ask(f"<CustomerQueryRq><ListID>{ACME}</ListID></CustomerQueryRq>")[0]
+    head = f"<ListID>{ACME}</ListID><EditSequence>{acme.findtext('EditSequence')}</EditSequence>"
+    changed = desk.ask(f"<CustomerModRq><CustomerMod>{head}<Phone>555</Phone></CustomerMod></CustomerModRq>")[
+        0
+    ]
+    assert changed.findtext("Phone") == "555"
+    for tag in ("ContactsRet", "AdditionalNotesRet"):
+        before, after = ([etree.tostring(one) for one in ret.iterfind(tag)] for ret in (acme, changed))
+        assert len(before) == 2 and before == after
+
+
+def test_customers_survive_the_answer_and_its_reader(desk: Desk) -> None:
+    """From tables to the company, to its answer, to tables again."""
+    desk.ask("<CustomerQueryRq><ActiveStatus>All</ActiveStatus><OwnerID>0</OwnerID></CustomerQueryRq>")
+    held = desk.company.tables()
+    found = {
+        event.table: event.rows.to_pylist()
+        for event in parse(BytesIO(desk.last.encode()))
+        if isinstance(event, Batch)
+    }
+    names = ("customers", "customer_contacts", "customer_notes")
+    for name in (f"quickbooks.{one}" for one in names):
+        assert sorted(map(repr, found[name])) == sorted(map(repr, tables.to_rows(held[name]))), name
+    assert [len(found[f"quickbooks.{name}"]) for name in names] == [3, 3, 2]
 
 
 def test_a_paid_status_splits_the_invoices(desk: Desk) -> None:

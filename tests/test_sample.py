@@ -245,6 +245,26 @@ def test_some_customers_are_inactive(books: dict[str, list[Row]]) -> None:
     assert sum(row["is_active"] is False for row in books["customers"]) == 3
 
 
+def test_a_handful_of_customers_have_contacts_and_notes(books: dict[str, list[Row]]) -> None:
+    customers = {row["list_id"]: row for row in books["customers"]}
+    contacts, notes = books["customer_contacts"], books["customer_notes"]
+    assert (len(contacts), len({row["customer_list_id"] for row in contacts})) == (8, 7)
+    assert (len(notes), len({row["customer_list_id"] for row in notes})) == (4, 3)
+    assert {row["customer_list_id"] for row in [*contacts, *notes]} <= customers.keys()
+    assert len({row["list_id"] for row in contacts}) == 8
+    assert not {row["list_id"] for row in contacts} & customers.keys()
+    assert sum(" " in row["first_name"] and not row["last_name"] for row in contacts) == 3
+    for row in contacts:
+        customer = customers[row["customer_list_id"]]
+        assert customer["time_created"] <= row["time_created"] <= row["time_modified"]
+    for listed in _by(notes, "customer_list_id").values():
+        assert [row["note_id"] for row in listed] == list(range(len(listed)))
+        assert [row["date"] for row in listed] == sorted(row["date"] for row in listed)
+    assert sum("\n" in row["note"] for row in notes) == 1
+    marina = next(row["list_id"] for row in books["customers"] if row["full_name"] == "Bluewater Marina")
+    assert [len(_by(rows, "customer_list_id")[marina]) for rows in (contacts, notes)] == [2, 2]
+
+
 def test_names_are_unique_at_their_level(books: dict[str, list[Row]]) -> None:
     for table in ("customers", "items", "accounts"):
         names = [row["full_name"].casefold() for row in books[table]]
@@ -302,13 +322,14 @@ def test_every_reference_names_the_record_it_points_to(books: dict[str, list[Row
         row["list_id"]: row.get("full_name") or row["name"]
         for rows in books.values()
         for row in rows
-        if "list_id" in row
+        if "list_id" in row and "name" in row
     } | vendors
     pointed = 0
-    for rows in books.values():
+    for table, rows in books.items():
+        parent_key = tables.TABLES[f"quickbooks.{table}"].parent_key  # no reference: it has no full name
         for row in rows:
             for key, list_id in row.items():
-                if key.endswith("_list_id") and list_id is not None:
+                if key.endswith("_list_id") and list_id is not None and key != parent_key:
                     assert names[list_id] == row[key.removesuffix("list_id") + "full_name"]
                     pointed += 1
     assert pointed > 500
@@ -324,14 +345,16 @@ def _other_name_ids() -> dict[str, str]:
 
 def test_every_value_of_the_company_file_fits_its_element(books: dict[str, list[Row]]) -> None:
     checked = 0
-    for name, ret in (
-        ("customers", "CustomerRet"),
-        ("invoices", "InvoiceRet"),
-        ("payments", "ReceivePaymentRet"),
+    for name, ret, below in (
+        ("customers", "CustomerRet", ""),
+        ("customer_contacts", "CustomerRet", "ContactsRet/"),
+        ("customer_notes", "CustomerRet", "AdditionalNotesRet/"),
+        ("invoices", "InvoiceRet", ""),
+        ("payments", "ReceivePaymentRet", ""),
     ):
         limits = dict(_lengths(qbxml_spec.ret(ret)))
         for column in tables.TABLES[f"quickbooks.{name}"].columns:
-            limit = limits.get(column.source)
+            limit = limits.get(f"{below}{column.source}")
             for row in books[name] if limit else []:
                 assert len(row[column.name] or "") <= (limit or 0), (name, column.name)
                 checked += 1

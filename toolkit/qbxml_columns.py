@@ -148,7 +148,7 @@ def _owned(table: Table, tag: str) -> list[Table]:
     owned = [child for child in QUICKBOOKS_TABLES if child.parent and table.name in child.parent.split("|")]
     if tag.endswith("GroupRet") and table.parent:
         owned.append(table)  # the lines of a group
-    if table is not CUSTOM_FIELDS:
+    if table is not CUSTOM_FIELDS and (not table.parent or "txn_line_id" in table.names):  # has an own id
         owned.append(CUSTOM_FIELDS)
     return owned
 

@@ -1,4 +1,6 @@
-"""The ``quickbooks.*`` tables of lists: items, customers, accounts and the like, and the company.
+"""The ``quickbooks.*`` tables of lists: items, customers with contacts and notes, accounts and the like.
+
+The company's one row is declared here too.
 
 Source: qbXML 13.0 schema, Ret aggregates of the list queries.
 """
@@ -128,6 +130,47 @@ CUSTOMERS = Table(
     ),
     key=("list_id",),
     rets=("CustomerRet",),
+)
+
+_CUSTOMER = Column("customer_list_id", TEXT, required=True, help="The customer or job.")
+
+CUSTOMER_CONTACTS = Table(
+    "quickbooks.customer_contacts",
+    "One contact of a customer. QuickBooks tells them from qbXML 12.0 on.",
+    (
+        _CUSTOMER,
+        Column("list_id", TEXT, "ListID", help="Contacts are numbered by themselves, apart from the lists."),
+        Column("time_created", TIMESTAMP, "TimeCreated"),
+        Column("time_modified", TIMESTAMP, "TimeModified"),
+        Column("edit_sequence", TEXT, "EditSequence"),
+        Column("contact", TEXT, "Contact"),
+        Column("salutation", TEXT, "Salutation"),
+        Column("first_name", TEXT, "FirstName", help="Often the whole name."),
+        Column("middle_name", TEXT, "MiddleName"),
+        Column("last_name", TEXT, "LastName"),
+        Column("job_title", TEXT, "JobTitle"),
+        *IMPORTED,
+    ),
+    key=("customer_list_id", "list_id"),
+    rets=("ContactsRet",),
+    parent="quickbooks.customers",
+    parent_key="customer_list_id",
+)
+
+CUSTOMER_NOTES = Table(
+    "quickbooks.customer_notes",
+    "One dated note of a customer. QuickBooks tells them from qbXML 12.0 on.",
+    (
+        _CUSTOMER,
+        Column("note_id", INTEGER, "NoteID", help="Tells the notes of one customer apart, from 0."),
+        Column("date", DATE, "Date"),
+        Column("note", TEXT, "Note"),
+        *IMPORTED,
+    ),
+    key=("customer_list_id", "note_id"),
+    rets=("AdditionalNotesRet",),
+    parent="quickbooks.customers",
+    parent_key="customer_list_id",
 )
 
 ACCOUNTS = Table(
@@ -262,6 +305,8 @@ COMPANY = Table(
 LIST_TABLES = (
     ITEMS,
     CUSTOMERS,
+    CUSTOMER_CONTACTS,
+    CUSTOMER_NOTES,
     ACCOUNTS,
     TERMS,
     CLASSES,

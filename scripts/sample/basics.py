@@ -63,11 +63,17 @@ class Ids:
         self._lists = 0x80000000
         self._transactions = 0x4A00
         self._lines = 0x9000
+        self._contacts = 0xB00
 
     def list_head(self, created: dt.datetime) -> Row:
         """Return the first columns of a list record."""
         self._lists += 1
         return {"list_id": f"{self._lists:X}-{unix(created)}", **_times(created)}
+
+    def contact_head(self, created: dt.datetime) -> Row:
+        """Return the first columns of a contact: contacts are numbered by themselves, without a time."""
+        self._contacts += 1
+        return {"list_id": f"{self._contacts:016x}", **_times(created)}
 
     def txn_head(self, created: dt.datetime) -> Row:
         """Return the first columns of a transaction."""

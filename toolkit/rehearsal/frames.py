@@ -32,6 +32,9 @@ DOCUMENTS = {
     "quickbooks.credit_memos": ("CreditMemoRet", "quickbooks.credit_memo_lines"),
     "quickbooks.payments": ("ReceivePaymentRet", ""),
 }
+PARTS = {name: table.rets[0] for name, table in tables.TABLES.items() if table.parent in LISTS}
+"""Tables of what stands inside a list element, with its element: a customer's contacts and notes."""
+
 _PURCHASE = ("purchase_description", "purchase_cost", "expense_account_list_id")
 
 Row = dict[str, Any]
@@ -107,6 +110,9 @@ def tables_from_books(books: Books) -> dict[str, pd.DataFrame]:
                 row["terms_type"] = record.kind.removesuffix("Terms")
             rows[name].append(row)
             rows["quickbooks.custom_fields"] += _extras(books, name, record.id, record.fields)
+            for part, tag in PARTS.items():
+                own = {tables.TABLES[part].parent_key: record.id}
+                rows[part] += [_flat(books, part, fields) | own for fields in record.fields.get(tag, ())]
     names = {tag: (name, lines) for name, (tag, lines) in DOCUMENTS.items()}
     for record in books.transactions.values():
         name, lines = names[record.tag]

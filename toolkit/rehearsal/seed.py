@@ -13,7 +13,7 @@ import pandas as pd
 from toolkit import tables
 from toolkit.errors import SeedError
 from toolkit.rehearsal.books import REFERENCES, ZERO, Books, Record, remaining, total
-from toolkit.rehearsal.frames import DOCUMENTS, LISTS, Row, nested, reaches
+from toolkit.rehearsal.frames import DOCUMENTS, LISTS, PARTS, Row, nested, reaches
 from toolkit.rehearsal.reading import VERSIONS
 
 # Lists that no declared table holds: their elements are known from the references to them.
@@ -74,6 +74,7 @@ def books_from_tables(
     for name, (where, tag) in LISTS.items():
         for row in rows.get(name, ()):
             books.put(where, _element(books, name, tag, row))
+    _put_parts(books, rows)
     for name, (tag, lines) in DOCUMENTS.items():
         members = _grouped(rows.get(lines, ()), "txn_id")
         for row in rows.get(name, ()):
@@ -148,6 +149,19 @@ def _element(books: Books, table: str, tag: str, row: Row) -> Record:
         fields.setdefault("FullName", fields.get("Name"))
         fields.setdefault("Sublevel", str(fields["FullName"]).count(":"))
     return Record(tag, fields)
+
+
+def _put_parts(books: Books, rows: dict[str, list[Row]]) -> None:
+    """Put contacts and notes into the customers that they belong to."""
+    for name, tag in PARTS.items():
+        table = tables.TABLES[name]
+        where, owner = LISTS[table.parent]
+        for row in rows.get(name, ()):
+            record = books.lists[where].get(row[table.parent_key])
+            if record is not None:
+                fields = nested(name, tag, row, owner)
+                dated = reaches(tag, owner, "TimeModified")
+                record.fields.setdefault(tag, []).append(_times(books, fields) if dated else fields)
 
 
 def _document(books: Books, table: str, tag: str, row: Row, lines: list[Row]) -> Record:
