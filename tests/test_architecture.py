@@ -59,7 +59,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "transform_payments",
         "transform_result",
         "transform",
+        "receivables",
         "carry_forward",
+        "reconcile_records",
+        "reconcile_source",
+        "reconcile_carried",
         "reconcile",
     ),
     (

@@ -74,7 +74,7 @@ def test_nothing_is_guessed_and_the_gate_refuses_until_all_is_decided(demo_run: 
     }
     early = step(demo_run, "Carry forward, too early")
     assert early["ready"] is False
-    assert early["errors"] == {"charge_unmapped": 12, "customer_unmatched": 6}
+    assert early["errors"] == {"charge_unmapped": 12, "customer_undecided": 12, "customer_unmatched": 6}
     assert step(demo_run, "Carry forward")["ready"] is True
     assert step(demo_run, "Carry forward")["rows"] == 40
 

@@ -1,34 +1,32 @@
 """Open receivables at the cutover date as BluBilling's invoice upload file, behind a gate.
 
-The gate opens only when every customer with an open item is matched, every charge of a living plan is
-mapped, and the documents add up to QuickBooks' own balance of each customer. Documents dated after the
-cutover date stay out, one finding each. Credit memos and unapplied payments are never netted: they are
-bound to their QuickBooks records and listed. Source: BluBilling page "upload outstanding and paid
-invoices", fields 1-21.
+The gate opens only when every customer is matched, every charge of a living plan is mapped, and the
+documents add up to QuickBooks' own balance of each customer. Documents dated after the cutover date stay
+out, one finding each. Credit memos and unapplied payments are never netted: they are bound to their
+QuickBooks records and listed. Source: BluBilling page "upload outstanding and paid invoices", fields 1-21.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
-from toolkit import mapping
+from toolkit.checks_books import MATCHED, Books
 from toolkit.errors import SettingError
+from toolkit.receivables import ZERO, Receivables, prove_balances
 from toolkit.settings import Settings
-from toolkit.tables import finding, findings, from_rows, to_rows
+from toolkit.tables import TABLES, finding, findings, from_rows
 
-ZERO = Decimal("0.00")
+__all__ = ["CarryForward", "plan_carry_forward"]
+
 Row = dict[str, Any]
-Tables = Mapping[str, pd.DataFrame]
 
-# What changes an invoice's balance later; other links (estimates, sales orders) do not.
-SETTLING = frozenset({"ReceivePayment", "CreditMemo", "Discount", "JournalEntry", "ARRefundCreditCard"})
+NUMBER_LENGTH = 10  # of BluBilling's invoice numbers; known of its sister product only
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class CarryForward:
     ready : bool
         Whether the gate is open: no finding is an error.
     upload : pandas.DataFrame
-        ``carry_forward.upload``, one row an open invoice, in BluBilling's order.
+        ``carry_forward.upload``, one row an open invoice, in BluBilling's order; empty unless ready.
     documents : pandas.DataFrame
         ``carry_forward.documents``, one row an open invoice, credit memo or unapplied payment.
     findings : pandas.DataFrame
@@ -53,13 +51,14 @@ class CarryForward:
     findings: pd.DataFrame
 
 
-def plan_carry_forward(tables: Tables, settings: Settings) -> CarryForward:
+def plan_carry_forward(tables: Mapping[str, pd.DataFrame], settings: Settings) -> CarryForward:
     """Return what is open at the cutover date as BluBilling's upload, with everything in the way of it.
 
     Parameters
     ----------
     tables : mapping
-        Declared names to frames: ``quickbooks.*``, ``billing.*``, ``mapping.*`` and ``ledger.crosswalk``.
+        Declared names to frames: ``quickbooks.*``, ``billing.*``, ``mapping.*`` and ``ledger.crosswalk``. An
+        absent table counts as empty.
     settings : Settings
         ``cutover_date`` is required; ``carry_forward.*`` are checked.
 
@@ -71,159 +70,98 @@ def plan_carry_forward(tables: Tables, settings: Settings) -> CarryForward:
     cutover = settings.cutover_date
     if cutover is None:
         raise SettingError("cutover_date", "it is not set", "toolkit set cutover_date 2025-12-31")
-    rows: list[Row] = [*_check_settings(tables, settings), *_check_charges(tables, cutover)]
-    accounts, doubts = _accounts(tables)
-    rows += doubts
-    documents = _number(_open_documents(tables, cutover), tables)
-    rows += _check_customers(documents, accounts, tables)
-    rows += _check_cutover_side(tables, cutover)
-    rows += _prove_balances(tables)
-    rows += _note_numbers(documents)
-    for document in documents:
-        owners = accounts.get(document["customer_list_id"] or "", [])
-        document["account_number"] = owners[0] if len(owners) == 1 else None
-    listed = findings(rows)
-    ready = not (listed["severity"] == "error").any()
-    kept = [{name: row.get(name) for name in _DOCUMENT_COLUMNS} for row in documents]
-    upload = [_upload_row(row, settings) for row in kept if row["record_kind"] == "invoice"] if ready else []
+    books = Books(tables, settings)
+    receivables = Receivables(books, cutover)
+    documents = _number(receivables.documents, books)
+    found: list[Mapping[str, Any]] = [*_check_settings(books, cutover), *_check_charges(books, cutover)]
+    found += _check_decisions(books)
+    found += _give_accounts(documents, books)
+    found += _check_currencies(documents, books)
+    found += receivables.findings
+    found += prove_balances(books)
+    found += _notes(documents)
+    listed = findings(found)
+    ready = not bool((listed["severity"] == "error").any())
+    columns = TABLES["carry_forward.documents"].names
+    invoices = [row for row in documents if row["record_kind"] == "invoice"] if ready else []
     return CarryForward(
-        bool(ready),
-        from_rows("carry_forward.upload", upload),
-        from_rows("carry_forward.documents", kept),
+        ready,
+        from_rows("carry_forward.upload", [_upload_row(row, settings) for row in invoices]),
+        from_rows(
+            "carry_forward.documents", [{name: row.get(name) for name in columns} for row in documents]
+        ),
         listed,
     )
 
 
-_DOCUMENT_COLUMNS = (
-    "record_kind",
-    "key",
-    "txn_id",
-    "ref_number",
-    "account_number",
-    "customer_list_id",
-    "customer_full_name",
-    "txn_date",
-    "due_date",
-    "amount",
-    "open_amount",
-    "currency",
-)
+# --- numbers ------------------------------------------------------------------------------------------------
 
 
-def _live(frame: pd.DataFrame) -> list[Row]:
-    return [row for row in to_rows(frame) if row["left_at"] is None]
+def _number(documents: Sequence[Row], books: Books) -> list[Row]:
+    """Give each document its key: an invoice its own number where that is one, else one that is made.
 
-
-def _open_documents(tables: Tables, cutover: dt.date) -> list[Row]:
-    """Return what was open at the end of the cutover date: today's balances, rolled back by later links."""
-    later: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for link in to_rows(tables["quickbooks.linked_transactions"]):
-        if link["txn_type"] in SETTLING and link["txn_date"] and link["txn_date"] > cutover:
-            later[link["owner_txn_id"]] += abs(link["amount"] or ZERO)
-    applied_later: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    invoice_dates = {row["txn_id"]: row["txn_date"] for row in _live(tables["quickbooks.invoices"])}
-    for application in to_rows(tables["quickbooks.payment_applications"]):
-        dated = application["txn_date"] or invoice_dates.get(application["txn_id"])
-        if dated and dated > cutover:
-            applied_later[application["payment_txn_id"]] += application["amount"] or ZERO
-    found = []
-    for kind, name, total, still_open in (
-        ("invoice", "quickbooks.invoices", _invoice_total, "balance_remaining"),
-        ("credit_memo", "quickbooks.credit_memos", lambda row: row["total_amount"], "credit_remaining"),
-        ("payment", "quickbooks.payments", lambda row: row["total_amount"], "unused_payment"),
-    ):
-        for row in _live(tables[name]):
-            if row["txn_date"] is None or row["txn_date"] > cutover or row.get("is_pending"):
-                continue
-            rolled_back = applied_later if kind == "payment" else later
-            amount = (row[still_open] or ZERO) + rolled_back[row["txn_id"]]
-            if amount:
-                found.append(row | {"record_kind": kind, "amount": total(row), "open_amount": amount})
-    return found
-
-
-def _invoice_total(row: Row) -> Decimal:
-    total: Decimal = (row["subtotal"] or ZERO) + (row["sales_tax_total"] or ZERO)
-    return total
-
-
-def _number(documents: list[Row], tables: Tables) -> list[Row]:
-    """Give each document its key: its own number where that is one, else one made from TxnNumber.
-
-    A key that is in the crosswalk already stays, so that carrying forward twice changes nothing.
+    A key that is in the crosswalk already stays, so that carrying forward twice changes nothing. Credits are
+    not uploaded: their key only tells them apart, and must not look like a number of BluBilling's own.
     """
     bound = {
         (row["record_kind"], row["quickbooks_id"]): row["key"]
-        for row in to_rows(tables["ledger.crosswalk"])
+        for row in books.rows("ledger.crosswalk")
         if row["origin"] == "quickbooks"
     }
-    foreign = set(tables["billing.invoices"]["invoice_number"].dropna()) - set(bound.values())
-    counts = Counter((row["record_kind"], row["ref_number"]) for row in documents)
+    numbers = {row["invoice_number"] for row in books.rows("billing.invoices", "invoice_number")}
+    carried = {key for (kind, _), key in bound.items() if kind == "invoice"}
+    own = Counter(row["ref_number"] for row in documents if row["record_kind"] == "invoice")
+    taken = numbers | carried
     numbered = []
     for row in documents:
-        kind, own = row["record_kind"], row["ref_number"]
-        given = f"QB-{row['txn_number']}" if row["txn_number"] is not None else f"QB-{row['txn_id']}"
-        unusable = (
-            not own or not own.strip() or counts[kind, own] > 1 or (kind == "invoice" and own in foreign)
-        )
-        key = bound.get((kind, row["txn_id"])) or (given if unusable else own)
-        numbered.append(row | {"key": key, "currency": row["currency_full_name"] or "USD"})
+        kind, number, txn_id = row["record_kind"], row["ref_number"], row["txn_id"]
+        key = bound.get((kind, txn_id))
+        if key is None and kind != "invoice":
+            key = f"QB-{txn_id}"
+        if key is None and number and number.strip() and own[number] == 1 and number not in taken:
+            key = number
+        if key is None:
+            made = f"QB-{row['txn_number']}"
+            usable = row["txn_number"] is not None and made not in taken and not own[made]
+            key = made if usable else f"QB-{txn_id}"
+        if kind == "invoice":
+            taken.add(key)
+        numbered.append({**row, "key": key})
     return numbered
 
 
-def _accounts(tables: Tables) -> tuple[dict[str, list[str]], list[Row]]:
-    """Return ListID to the BluBilling accounts matched to it, and findings on customers still undecided."""
-    matched = mapping.match_customers(
-        tables["billing.customers"], tables["quickbooks.customers"], tables["mapping.customers"]
-    )
-    accounts: dict[str, list[str]] = defaultdict(list)
-    doubts = []
-    for row in to_rows(matched):
-        if row["customer_list_id"]:
-            accounts[row["customer_list_id"]].append(row["account_number"])
-        elif row["status"] in ("undecided", "ambiguous"):
-            doubts.append(
-                finding(
-                    "warning",
-                    "customer_undecided",
-                    f"{row['name']} is {row['status']}: decide it in the sheet Customers",
-                    table="billing.customers",
-                    key=row["account_number"],
-                    suggestion=row["suggestion"],
-                    source=row["source"],
-                )
-            )
-    return accounts, doubts
+# --- the gate -----------------------------------------------------------------------------------------------
 
 
-def _check_settings(tables: Tables, settings: Settings) -> Iterator[Row]:
-    plan, code = settings["carry_forward.plan"], settings["carry_forward.price_code"]
+def _ended_plans(books: Books, cutover: dt.date) -> set[str]:
+    return {
+        row["contract_code"]
+        for row in books.rows("billing.plans")
+        if row["end_date"] is not None and row["end_date"] <= cutover
+    }
+
+
+def _check_settings(books: Books, cutover: dt.date) -> Iterator[Mapping[str, Any]]:
+    plan = books.settings["carry_forward.plan"]
+    code = books.settings["carry_forward.price_code"]
     for key in ("carry_forward.plan", "carry_forward.price_code"):
-        if settings[key] is None:
+        if books.settings[key] is None:
             message = f"BluBilling needs a plan and a price code for carried invoices: toolkit set {key} ..."
             yield finding("error", "carry_forward_setting", message, key=key)
     if plan and code:
-        known = {(row["contract_code"], row["price_code"]) for row in to_rows(tables["billing.charges"])}
-        if (plan, code) not in known:
+        if (plan, code) not in books.charge_matches:
             message = (
                 f"BluBilling has no charge {code} in a plan {plan}: make it there and load plans and charges"
             )
             yield finding("error", "carry_forward_plan", message, table="billing.charges", key=(plan, code))
+        elif plan in _ended_plans(books, cutover):
+            message = f"plan {plan} has ended: BluBilling takes carried invoices on a living plan only"
+            yield finding("error", "carry_forward_plan", message, table="billing.plans", key=plan)
 
 
-def _check_charges(tables: Tables, cutover: dt.date) -> Iterator[Row]:
-    ended = {
-        row["contract_code"]
-        for row in to_rows(tables["billing.plans"])
-        if row["end_date"] is not None and row["end_date"] <= cutover
-    }
-    matched = mapping.match_charges(
-        tables["billing.charges"],
-        tables["quickbooks.items"],
-        tables["mapping.charge_items"],
-        local_items=tables["mapping.local_items"],
-    )
-    for row in to_rows(matched):
+def _check_charges(books: Books, cutover: dt.date) -> Iterator[Mapping[str, Any]]:
+    ended = _ended_plans(books, cutover)
+    for row in books.charge_matches.values():
         if row["status"] == "mismatch" and row["contract_code"] not in ended:
             yield finding(
                 "error",
@@ -238,97 +176,119 @@ def _check_charges(tables: Tables, cutover: dt.date) -> Iterator[Row]:
             )
 
 
-def _check_customers(
-    documents: list[Row], accounts: Mapping[str, list[str]], tables: Tables
-) -> Iterator[Row]:
-    by_customer: dict[str, list[Row]] = defaultdict(list)
-    for row in documents:
-        by_customer[row["customer_list_id"] or ""].append(row)
-    for list_id, rows in by_customer.items():
-        owners = accounts.get(list_id, [])
-        if len(owners) == 1:
-            continue
-        name, open_amount = rows[0]["customer_full_name"], sum(row["open_amount"] for row in rows)
-        if owners:
-            rule, what = "customer_two_accounts", f"the accounts {', '.join(owners)} are matched to {name}"
-            remedy = "leave one of them on it"
-        else:
-            rule, what = "customer_unmatched", f"no BluBilling account is matched to {name}"
-            remedy = "match one in the sheet Customers"
-        yield finding(
-            "error",
-            rule,
-            f"{what}, which has {len(rows)} open documents of {open_amount:,.2f}: {remedy}",
-            table="quickbooks.customers",
-            key=list_id,
-            column="full_name",
-            value=name,
-        )
-
-
-def _check_cutover_side(tables: Tables, cutover: dt.date) -> Iterator[Row]:
-    for name in ("quickbooks.invoices", "quickbooks.credit_memos", "quickbooks.payments"):
-        for row in _live(tables[name]):
-            if row["txn_date"] and row["txn_date"] > cutover:
-                yield finding(
-                    "warning",
-                    "cutover_side",
-                    f"dated after the cutover date {cutover}, so it is not carried: it belongs in BluBilling",
-                    table=name,
-                    key=row["txn_id"],
-                    column="txn_date",
-                    value=row["txn_date"],
-                )
-
-
-def _prove_balances(tables: Tables) -> Iterator[Row]:
-    """Compare each customer's documents with QuickBooks' own ``Balance``, never with ``TotalBalance``."""
-    open_now: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for name, column, sign in (
-        ("quickbooks.invoices", "balance_remaining", 1),
-        ("quickbooks.credit_memos", "credit_remaining", -1),
-        ("quickbooks.payments", "unused_payment", -1),
-    ):
-        for row in _live(tables[name]):
-            if not row.get("is_pending"):
-                open_now[row["customer_list_id"] or ""] += sign * (row[column] or ZERO)
-    for row in _live(tables["quickbooks.customers"]):
-        balance, documents = row["balance"] or ZERO, open_now[row["list_id"]]
-        if balance != documents:
+def _check_decisions(books: Books) -> Iterator[Mapping[str, Any]]:
+    for row in books.customer_matches.values():
+        if row["status"] in ("undecided", "ambiguous"):
             yield finding(
                 "error",
-                "balance_proof",
-                f"QuickBooks' balance is {balance:,.2f}, the imported documents are {documents:,.2f}: import "
-                "customers and receivables again, or look for journal entries and statement charges",
-                table="quickbooks.customers",
-                key=row["list_id"],
-                column="balance",
-                value=balance,
-                suggestion=row["full_name"],
+                "customer_undecided",
+                f"{row['name']} is {row['status']}: decide it in the sheet Customers",
+                table="billing.customers",
+                key=row["account_number"],
+                suggestion=row["suggestion"],
+                source=row["source"],
             )
 
 
-def _note_numbers(documents: list[Row]) -> Iterator[Row]:
+def _give_accounts(documents: Sequence[Row], books: Books) -> Iterator[Mapping[str, Any]]:
+    """Put the BluBilling account on each document; yield findings on customers that have not exactly one."""
+    accounts: dict[str, list[str]] = defaultdict(list)
+    for row in books.customer_matches.values():
+        if row["status"] in MATCHED and row["customer_list_id"]:
+            accounts[row["customer_list_id"]].append(row["account_number"])
+    by_customer: dict[str, list[Row]] = defaultdict(list)
+    for document in documents:
+        by_customer[document["customer_list_id"] or ""].append(document)
+    for list_id, group in by_customer.items():
+        account, found = _account(list_id, accounts.get(list_id, []), group, books)
+        for document in group:
+            document["account_number"] = account
+        if found:
+            yield found
+        customer = books.quickbooks_customers.get(list_id, {})
+        if customer.get("is_active") is False:
+            name = group[0]["customer_full_name"]
+            message = (
+                f"{name} is inactive in QuickBooks and has open documents: no payment can be posted there"
+            )
+            yield _on_customer("warning", "customer_inactive", message, list_id, name)
+
+
+def _account(
+    list_id: str, owners: Sequence[str], group: Sequence[Row], books: Books
+) -> tuple[str | None, Mapping[str, Any] | None]:
+    """Return the account that a customer's open documents go to, and what there is to say about it."""
+    if len(owners) == 1:
+        return owners[0], None
+    name = group[0]["customer_full_name"]
+    sums: dict[str, Any] = defaultdict(lambda: ZERO)
+    for row in group:
+        sums[row["currency"]] += row["open_amount"]
+    money = ", ".join(f"{amount:,.2f} {code}" for code, amount in sums.items())
+    has = f"which has {len(group)} open documents of {money}"
+    if not owners:
+        message = f"no BluBilling account is matched to {name}, {has}: match one in the sheet Customers"
+        return None, _on_customer("error", "customer_unmatched", message, list_id, name)
+    shared = f"the accounts {', '.join(owners)} are matched to {name}, {has}"
+    declared = not any(account in books.shared_accounts for account in owners)
+    number = books.quickbooks_customers.get(list_id, {}).get("account_number")
+    if declared and number in owners:
+        message = f"{shared}: they go to {number}, the account number in QuickBooks"
+        return number, _on_customer("info", "customer_two_accounts", message, list_id, name)
+    message = f"{shared}: leave one of them on it, or write the account number of one into QuickBooks"
+    return None, _on_customer("error", "customer_two_accounts", message, list_id, name)
+
+
+def _on_customer(severity: str, rule: str, message: str, list_id: str, name: str | None) -> Mapping[str, Any]:
+    table = "quickbooks.customers"
+    return finding(severity, rule, message, table=table, key=list_id, column="full_name", value=name)
+
+
+def _check_currencies(documents: Sequence[Row], books: Books) -> Iterator[Mapping[str, Any]]:
+    """Yield invoices in another currency than their account's: the upload file has no currency of its own."""
     for row in documents:
-        if row["record_kind"] == "invoice" and row["key"] != row["ref_number"]:
-            shown = row["ref_number"] or "no number"
+        account = books.billing_customers.get(row["account_number"] or "")
+        if account is None or row["record_kind"] != "invoice":
+            continue
+        theirs = account["currency"] or books.home_currency
+        if row["currency"] != theirs:
             yield finding(
-                "info",
-                "number_given",
-                f"the invoice has {shown} in QuickBooks, blank or repeated: in BluBilling it is {row['key']}",
+                "error",
+                "currency",
+                f"it is in {row['currency']}, account {row['account_number']} in {theirs}: BluBilling would "
+                "take the amount for its own currency",
                 table="quickbooks.invoices",
                 key=row["txn_id"],
-                column="ref_number",
-                value=row["ref_number"],
+                column="currency_full_name",
+                value=row["currency_full_name"],
             )
-        elif row["record_kind"] != "invoice":
-            yield finding(
-                "info",
-                "credit_not_netted",
-                f"{row['open_amount']:,.2f} of {row['customer_full_name']} stay in QuickBooks, not netted",
-                table=f"quickbooks.{row['record_kind']}s",
-                key=row["txn_id"],
+
+
+def _notes(documents: Sequence[Row]) -> Iterator[Mapping[str, Any]]:
+    for row in documents:
+        if row["record_kind"] != "invoice":
+            message = (
+                f"{row['open_amount']:,.2f} of {row['customer_full_name']} stay in QuickBooks, not netted"
             )
+            table = f"quickbooks.{row['record_kind']}s"
+            yield finding("info", "credit_not_netted", message, table=table, key=row["txn_id"])
+            continue
+        where = {"table": "quickbooks.invoices", "key": row["txn_id"], "column": "ref_number"}
+        number = row["ref_number"]
+        if row["key"] != number:
+            message = (
+                f"the invoice has {number or 'no number'} in QuickBooks, blank or repeated: "
+                f"in BluBilling it is {row['key']}"
+            )
+            yield finding("info", "number_given", message, value=number, **where)
+        if len(row["key"]) > NUMBER_LENGTH:
+            message = (
+                f"number {row['key']} has more than {NUMBER_LENGTH} characters: ask BluBilling if it fits"
+            )
+            yield finding("warning", "number_length", message, value=row["key"], **where)
+
+
+# --- the upload ---------------------------------------------------------------------------------------------
 
 
 def _upload_row(row: Row, settings: Settings) -> dict[str, str | None]:

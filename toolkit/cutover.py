@@ -15,6 +15,7 @@ import pandas as pd
 from toolkit import mapping, reconcile, transform, workbook
 from toolkit.carry_forward import CarryForward, plan_carry_forward
 from toolkit.errors import UsageError
+from toolkit.import_plan import Scope, import_jobs
 from toolkit.tables import to_rows
 from toolkit.workspace import Workspace
 
@@ -142,6 +143,7 @@ def queue_refresh(ws: Workspace) -> int:
     """Queue a re-read of every record that was sent, and of what it touched; return the job's number.
 
     What was sent changes others: the balance of its customer, and the invoice that a payment was applied to.
+    By ListID and TxnID alone a second copy would never be read: so are all documents since the first sent.
 
     Raises
     ------
@@ -163,7 +165,7 @@ def queue_refresh(ws: Workspace) -> int:
     queries = [query for kind in REFRESH for query in _refresh_queries(kind, sorted(ids[kind]))]
     if not queries:
         raise UsageError("nothing was sent to QuickBooks yet, so there is nothing to read again")
-    return ws.ledger.add_import("refresh", queries)
+    return ws.ledger.add_import("refresh", [*queries, *_documents_since(applied)])
 
 
 _WITH_LINES = {"IncludeLineItems": True, "IncludeLinkedTxns": True}
@@ -181,6 +183,15 @@ def _refresh_queries(kind: str, ids: list[str]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(ids), IDS_PER_QUERY):
         chunk = ids[start : start + IDS_PER_QUERY]
         yield {"name": name, "fields": {element: chunk, **extra}, "iterate": False}
+
+
+def _documents_since(applied: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    dates = [row["txn_date"] for row in applied if row["txn_date"]]
+    if dates:
+        since = Scope(start=min(dates))
+        [(_, invoices)], [(_, others)] = import_jobs("invoices", since), import_jobs("receivables", since)
+        yield from invoices
+        yield from (query for query in others if query["name"] != "InvoiceQuery")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ class Jobs(Store):
             reads = row["kind"].startswith("import:")
             total = (row["records"] or 0) + (row["loose"] or 0) if reads else row["operations"] or 0
             kept = ("id", "kind", "status", "message", "created_at", "finished_at")
-            rows.append({**{name: row[name] for name in kept}, **counts, "total": total})
+            rows.append({**{name: row[name] for name in kept}, **counts, **_range(row), "total": total})
         return from_rows("ledger.jobs", rows)
 
     def job(self, job: int) -> Job:
@@ -362,6 +363,16 @@ def _query(row: Any) -> Query:
 
 def _job(row: Any) -> Job:
     return Job(**{**row._mapping, "meta": from_json(row.meta)})
+
+
+def _range(row: Any) -> dict[str, Any]:
+    """Return what an export covers, as :meth:`toolkit.workspace.Workspace.queue` keeps it with the job."""
+    about = from_json(row["meta"])
+    days = {
+        name: dt.date.fromisoformat(about[key]) if about.get(key) else None
+        for name, key in (("range_start", "start"), ("range_end", "end"))
+    }
+    return {**days, "switches": about.get("switches"), "pilot": about.get("pilot")}
 
 
 def _jobs_with_counts() -> Any:

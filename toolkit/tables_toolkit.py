@@ -327,6 +327,10 @@ JOBS = Table(
         Column("message", TEXT),
         Column("created_at", TIMESTAMP),
         Column("finished_at", TIMESTAMP),
+        Column("range_start", DATE, help="First day of an export."),
+        Column("range_end", DATE, help="Last day of an export; null for all that was there."),
+        Column("switches", TEXT_LIST, help="Of customers, invoices, payments, credits."),
+        Column("pilot", BOOLEAN, help="Whether rows of the range were held back for after the pilot."),
     ),
     key=("id",),
 )

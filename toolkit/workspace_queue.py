@@ -91,5 +91,6 @@ def _facts(plan: Plan) -> dict[str, Any]:
         total["count"] += 1
         total["amount"] += row["amount"] or 0
     warnings = int((plan.findings["severity"] == "warning").sum())
-    facts = {"start": plan.start, "end": plan.end, "switches": plan.switches}
+    pilot = bool((plan.left_out["rule"] == "pilot").any())
+    facts = {"start": plan.start, "end": plan.end, "switches": plan.switches, "pilot": pilot}
     return {**facts, "totals": totals, "warnings": warnings}
