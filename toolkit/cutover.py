@@ -17,7 +17,7 @@ from toolkit.carry_forward import CarryForward, plan_carry_forward
 from toolkit.errors import UsageError
 from toolkit.import_plan import Scope, import_jobs
 from toolkit.tables import to_rows
-from toolkit.workspace import Workspace
+from toolkit.workspace import PILOT_DOCUMENTS, Workspace
 
 IDS_PER_QUERY = 100
 
@@ -237,7 +237,7 @@ def _data_steps(ws: Workspace) -> Iterator[Step]:
     ]
     detail = f"{len(ws.read('quickbooks.items')):,} items, {len(ws.read('quickbooks.customers')):,} customers"
     if waiting:
-        detail = f"waiting for the Web Connector: {len(waiting)} jobs"
+        detail = f"waiting for the Web Connector: {_numbered(waiting)}"
     elif missing:
         detail = f"not imported yet: {', '.join(missing)}"
     command = "toolkit serve" if waiting else "toolkit import all"
@@ -284,28 +284,43 @@ def _mapping_steps(ws: Workspace) -> Iterator[Step]:
     )
 
 
+EXPORT = "toolkit export --start 2026-01-01 --end 2026-01-31 --customers --invoices --payments"
+
+
+def _export_state(ws: Workspace, exports: list[dict[str, Any]], applied: int) -> tuple[str, str, str]:
+    """Return state, detail and command of the export: what waits comes first."""
+    at = {
+        state: [job["id"] for job in exports if job["status"] == state]
+        for state in ("draft", "queued", "running", "held")
+    }
+    if at["draft"]:
+        first = at["draft"][0]
+        return "open", f"job {first} waits for approval: toolkit show {first}", f"toolkit approve {first}"
+    if waiting := at["queued"] + at["running"]:
+        return "open", f"waiting for the Web Connector: {_numbered(waiting)}", "toolkit serve"
+    if at["held"]:
+        return "open", f"held: {_numbered(at['held'])}", f"toolkit release {at['held'][0]}"
+    if not applied:
+        return "open", "nothing exported yet", EXPORT
+    operations = ws.read("ledger.operations")
+    documents = int((~operations["record_kind"].isin(["item", "customer"])).sum())
+    if ws.settings["pilot"] and len(exports) == 1 and documents <= PILOT_DOCUMENTS:
+        return "open", f"{applied:,} operations applied, a pilot: look at them, then export the rest", EXPORT
+    return "done", f"{applied:,} operations applied", EXPORT
+
+
+def _numbered(jobs: list[int]) -> str:
+    return f"job{'s' if len(jobs) > 1 else ''} {', '.join(map(str, jobs))}"
+
+
 def _export_steps(ws: Workspace) -> Iterator[Step]:
     exports = [job for job in to_rows(ws.read("ledger.jobs")) if job["kind"] == "export"]
-    drafts = [job["id"] for job in exports if job["status"] == "draft"]
-    under_way = [job["id"] for job in exports if job["status"] in ("queued", "running")]
     applied = sum(job["applied"] or 0 for job in exports)
     if not ws.has("billing.invoices"):
-        yield Step(
-            "Export to QuickBooks", "blocked", "needs BluBilling's invoices", "toolkit load invoices.csv ..."
-        )
-    elif drafts:
-        yield Step(
-            "Export to QuickBooks",
-            "open",
-            f"job {drafts[0]} waits for approval",
-            f"toolkit approve {drafts[0]}",
-        )
-    elif under_way:
-        yield Step("Export to QuickBooks", "open", "waiting for the Web Connector", "toolkit serve")
+        state, detail, command = "blocked", "needs BluBilling's invoices", "toolkit load invoices.csv ..."
     else:
-        detail = f"{applied:,} operations applied" if applied else "nothing exported yet"
-        command = "toolkit export --start 2026-01-01 --end 2026-01-31 --customers --invoices --payments"
-        yield Step("Export to QuickBooks", "done" if applied else "open", detail, command)
+        state, detail, command = _export_state(ws, exports, applied)
+    yield Step("Export to QuickBooks", state, detail, command)
     if not applied:
         yield Step("Tie out", "blocked", "needs an export", "toolkit reconcile --refresh")
         return

@@ -44,7 +44,9 @@ def load(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Load BluBilling's spreadsheets; a table is loaded whole or not at all.
+    """Load BluBilling's spreadsheets as billing.* tables.
+
+    A table is loaded whole or not at all; what is wrong with it is listed by file, sheet, row and column.
 
     Example: toolkit load customers.csv plans.csv charges.xlsx
     """
@@ -77,9 +79,13 @@ def map_(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Match charges, customers and payment methods; list what does not match.
+    """Match charges, customers and payment methods.
 
-    Example: toolkit map --write mapping.xlsx, decide in Excel, toolkit map --read mapping.xlsx
+    It lists what does not match exactly: nothing is guessed. Write the workbook, fill its column decision in
+    Excel, and read it back.
+
+    Example: toolkit map --write mapping.xlsx
+             toolkit map --read mapping.xlsx
     """
     if write and read:
         raise UsageError("--write and --read are two steps: write, decide in Excel, then read")
@@ -103,13 +109,14 @@ def map_(
 
         def show(console: Console) -> None:
             if read:
-                console.print(f"{decided} decisions read from {read}", markup=False)
+                console.print(f"{decided} decisions read from {read}", markup=False, soft_wrap=True)
             show_matches(console, matches)
             show_findings(console, findings)
             if write:
                 console.print(
                     f"Workbook: {write}. Fill the column decision, then: toolkit map --read {write}",
                     markup=False,
+                    soft_wrap=True,
                 )
 
         emit(ctx, as_json, document, show)
@@ -122,7 +129,9 @@ def carry_forward(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write BluBilling's upload file of the invoices open at the cutover date, or refuse with the reasons.
+    """Write the open invoices for BluBilling, or say why not.
+
+    It refuses, with the reasons, until every customer is matched and every plan's charges are mapped.
 
     Example: toolkit carry-forward --out carry_forward.csv
     """
@@ -144,7 +153,9 @@ def carry_forward(
                 row["open_amount"] for row in to_rows(plan.documents) if row["record_kind"] == "invoice"
             )
             console.print(
-                f"{len(plan.upload):,} invoices, {money(total)} open, written to {path}", markup=False
+                f"{len(plan.upload):,} invoices, {money(total)} open, written to {path}",
+                markup=False,
+                soft_wrap=True,
             )
             console.print("Upload it to BluBilling, load its tables again, then export.")
 
@@ -173,17 +184,24 @@ def export(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a date range against the gate and queue an export job, as a draft until it is approved.
+    """Check a date range and queue it as an export job, a draft.
 
-    Example: toolkit export --start 2026-01-01 --end 2026-01-31 --customers --invoices --payments
+    A row that does not pass the gate stays out, with a finding. The draft is sent once somebody approves it.
+
+    Example: toolkit export --start 2026-01-01 --end 2026-01-31 --invoices
+             toolkit export --new --customers --invoices --payments
     """
     first, last = date_range(start, end)
+    if not new and (first is None or last is None):
+        raise UsageError("a range is required: --start D --end D, or --new for everything not yet sent")
+    if new and (first or last):
+        raise UsageError("--new is everything since the cutover date: leave --start and --end out")
     with opened(ctx, workspace) as ws:
         switches = {"customers": customers, "invoices": invoices, "payments": payments, "credits": credits_}
         plan = cutover.plan_export(ws, start=first, end=last, new=new, limit=limit, **switches)
-        queued = ws.queue(plan) if len(plan.operations) else None
-        if queued and queued.job is not None and approve:
-            ws.approve(queued.job, person())
+        approver = person() if approve else None
+        queued = ws.queue(plan, approved_by=approver) if len(plan.operations) else None
+        draft = queued is not None and queued.job is not None and ws.ledger.job(queued.job).status == "draft"
         left_out = queued.left_out if queued else plan.left_out
         document = {
             "job": queued.job if queued else None,
@@ -199,18 +217,10 @@ def export(
                 console.print("Nothing to send.")
                 return
             console.print(
-                f"Job {queued.job}: {queued.operations:,} operations{'' if approve else ', a draft'}."
+                f"Job {queued.job}: {queued.operations:,} operations{', a draft' if draft else ''}."
             )
             review = f"Review: toolkit show {queued.job}   Approve: toolkit approve {queued.job}"
-            console.print("Approved. Next: toolkit serve" if approve else review)
+            console.print(review if draft else "Approved. Next: toolkit serve")
 
         emit(ctx, as_json, document, show)
     finish(plan.findings)
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the app."""
-    app.command("load")(load)
-    app.command("map")(map_)
-    app.command("carry-forward")(carry_forward)
-    app.command("export")(export)

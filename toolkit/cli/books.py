@@ -1,11 +1,11 @@
-"""Commands on the QuickBooks side: import, land, table, add-item, serve, rehearse."""
+"""Commands on the QuickBooks side: import, land, add-item, serve, rehearse."""
 
 from __future__ import annotations
 
 import signal
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -22,11 +22,11 @@ from toolkit.cli.shared import (
     opened,
     person,
 )
-from toolkit.display import columns_for_people, show_findings, terminal_table
+from toolkit.display import show_findings, terminal_table
 from toolkit.errors import UsageError
-from toolkit.tables import TABLES
-from toolkit.workbook_tables import write_table
 
+SECONDS_FOR_OTHERS = 2.0
+"""How long a server waits for a command that is just writing; another server will not end meanwhile."""
 KINDS = ("items", "customers", "invoices", "payments", "receivables", "lists", "all")
 
 
@@ -40,11 +40,12 @@ def import_(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Queue import jobs; the Web Connector carries them out.
+    """Queue import jobs for the Web Connector.
 
     Dates are inclusive: transaction dates for transactions, modified since --start for lists.
 
-    Example: toolkit import items --start 2000-01-01
+    Example: toolkit import all
+             toolkit import items --start 2000-01-01
     """
     if kind not in KINDS:
         raise UsageError(f"{kind}: there is no such import; choose one of {', '.join(KINDS)}")
@@ -57,8 +58,8 @@ def import_(
         def show(console: Console) -> None:
             for warning in warnings:
                 console.print(f"warning: {warning}", markup=False)
-            console.print(f"Queued: job {', '.join(map(str, ids))}.")
-            console.print("Start `toolkit serve`; on the QuickBooks machine open the Web Connector, tick")
+            console.print(f"Queued: job{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}.")
+            console.print("Start `toolkit serve`. On the QuickBooks machine open the Web Connector, tick")
             console.print(f"{ws.company} and press Update Selected. Then: toolkit jobs", markup=False)
 
         emit(ctx, as_json, document, show)
@@ -81,9 +82,12 @@ def land(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Land saved qbXML answers as tables, through the same door as the Web Connector's.
+    """Land saved qbXML answers as quickbooks.* tables.
+
+    They go through the same door as those the Web Connector brings; --job says which job they answer.
 
     Example: toolkit land answers/items.xml
+             toolkit land answers/customers.xml.gz --job 2
     """
     with opened(ctx, workspace) as ws:
         landed = extract.land(ws, files, job=job)
@@ -112,41 +116,6 @@ def land(
     finish(landed.findings)
 
 
-def table(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="For example quickbooks.items.", show_default=False)],
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Write it to a workbook.", show_default=False)
-    ] = None,
-    rows: Annotated[int, typer.Option("--rows", help="Rows to show.")] = 20,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show a table, or export it to Excel.
-
-    Example: toolkit table quickbooks.items --to items.xlsx
-    """
-    if name not in TABLES:
-        near = [known for known in TABLES if known.split(".")[-1] == name.split(".")[-1]]
-        raise UsageError(f"{name}: no such table" + (f"; did you mean {near[0]}?" if near else ""))
-    with opened(ctx, workspace) as ws:
-        frame = ws.read(name)
-        if to is not None:
-            write_table(to, name, frame)
-        document: dict[str, Any] = {"table": name, "rows": len(frame), "file": str(to) if to else None}
-        if to is None:
-            document["records"] = frame
-
-        def show(console: Console) -> None:
-            if to is not None:
-                console.print(f"{len(frame):,} rows written to {to}", markup=False)
-                return
-            console.print(f"{name}: {len(frame):,} rows")
-            console.print(terminal_table(frame, columns_for_people(name, frame), limit=rows))
-
-        emit(ctx, as_json, document, show)
-
-
 def add_item(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Full name.", show_default=False)],
@@ -164,9 +133,11 @@ def add_item(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Enter an item by hand; it stays local until an export creates it in QuickBooks.
+    """Enter an item by hand, without an import.
 
-    Example: toolkit add-item "Hosting:Backup" --type Service --income-account "Hosting Income"
+    It stays local until an export that needs it creates it in QuickBooks.
+
+    Example: toolkit add-item "Backup" --type Service --income-account "Sales"
     """
     try:
         amount = None if price is None else Decimal(price)
@@ -214,32 +185,46 @@ def serve(
 
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key go together")
-    with opened(ctx, workspace) as ws, ws.reserve():
+    with opened(ctx, workspace) as ws, ws.reserve(timeout=SECONDS_FOR_OTHERS):
         server = Server(ws, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key)
+        # Before it listens: whoever reads that it does may stop it at once.
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last is Ctrl-Break, on Windows only
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, frame: server.ask_to_stop())
         server.start()
-        typer.echo(f"Listening on {server.url} for {ws.company}{' (REHEARSAL)' if ws.rehearsal else ''}")
-        typer.echo(f"Support page: {server.url}support  Stop with Ctrl-C.")
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda number, frame: server.ask_to_stop())
-        server.wait()
-        server.stop()
+        try:
+            typer.echo(f"Listening on {server.url} for {ws.company}{' (REHEARSAL)' if ws.rehearsal else ''}")
+            typer.echo(f"Support page: {server.url}support  Stop with Ctrl-C.")
+            server.wait()
+        finally:
+            server.stop()
         typer.echo("Stopped.")
 
 
-def rehearse(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Run the queue against the simulated QuickBooks made from this workspace's tables, on a scratch copy.
+def rehearse(
+    ctx: typer.Context,
+    faults: Annotated[int, typer.Option("--faults", min=0, help="Answers that get lost on the way.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Which ones: the same seed, the same faults.")] = 0,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the queue against a simulated QuickBooks, on a copy.
 
-    The real ledger and tables are never touched.
+    The company is made of this workspace's tables. Drafts are run too. The real ledger and tables are never
+    touched.
 
     Example: toolkit rehearse
+             toolkit rehearse --faults 3 --seed 1
     """
     from toolkit.rehearse import rehearse as run_rehearsal
 
     with opened(ctx, workspace) as ws:
-        report = run_rehearsal(ws)
+        report = run_rehearsal(ws, faults=faults, seed=seed)
 
         def show(console: Console) -> None:
             console.print(f"REHEARSAL of {ws.company}: {report.outcome}", markup=False)
+            for fault in report.faults:
+                console.print(f"  planted: {fault}", markup=False)
             columns = ("id", "kind", "status", "total", "applied", "rejected", "unknown", "skipped")
             console.print(terminal_table(report.jobs, columns))
             if len(report.rejected):
@@ -247,17 +232,12 @@ def rehearse(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: Jso
                     terminal_table(report.rejected, ("key", "status", "status_message"), title="Not applied")
                 )
 
-        emit(
-            ctx, as_json, {"outcome": report.outcome, "jobs": report.jobs, "rejected": report.rejected}, show
-        )
+        document = {
+            "outcome": report.outcome,
+            "good": report.good,
+            "jobs": report.jobs,
+            "rejected": report.rejected,
+            "faults": report.faults,
+        }
+        emit(ctx, as_json, document, show)
     finish(failed=not report.good)
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the app."""
-    app.command("import")(import_)
-    app.command("land")(land)
-    app.command("table")(table)
-    app.command("add-item")(add_item)
-    app.command("serve")(serve)
-    app.command("rehearse")(rehearse)

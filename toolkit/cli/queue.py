@@ -9,13 +9,26 @@ import typer
 from rich.console import Console
 
 from toolkit import cutover, qbxml_io
+from toolkit.cli.approval import approval, show_approval
 from toolkit.cli.shared import JobArguments, JsonOption, WorkspaceOption, emit, finish, opened, person
 from toolkit.display import terminal_table
 from toolkit.display_steps import show_tie_out
 from toolkit.errors import UsageError
+from toolkit.ledger_jobs import in_flight
 from toolkit.tables import to_rows
+from toolkit.workspace import Workspace
+from toolkit.workspace_queue import require_pilot
 
-JOB_KEYS = ("id", "kind", "status", "total", "applied", "rejected", "unknown", "message")
+JOB_KEYS = ("id", "kind", "status", "total", "applied", "rejected", "unknown", "skipped", "message")
+SHOWN = {
+    "position": "no.",
+    "key": "key",
+    "txn_date": "date",
+    "ref_number": "number",
+    "amount": "amount",
+    "status": "status",
+    "status_message": "message",
+}
 OPERATION_KEYS = ("key", "request", "status", "status_code", "status_message", "list_id", "txn_id")
 
 
@@ -47,8 +60,10 @@ def show(
         found = ws.ledger.job(job)
         frame = ws.ledger.operations(job)
         documents = {row["key"]: operation_qbxml(row) for row in to_rows(frame)} if qbxml else {}
+        about = None if found.is_import else approval(ws, found)
         document: dict[str, Any] = {
-            "job": {"id": found.id, "kind": found.kind, "status": found.status, "message": found.message},
+            "job": {"id": found.id, "kind": found.kind, "status": found.status, "message": found.message}
+            | ({"approval": about} if about else {}),
             "operations": frame[list(OPERATION_KEYS)],
             "queries": [
                 {"name": q.name, "status": q.status, "records": q.records} for q in ws.ledger.queries(job)
@@ -58,12 +73,14 @@ def show(
             document["qbxml"] = documents
 
         def people(console: Console) -> None:
-            console.print(f"job {found.id}, {found.kind}: {found.status} {found.message or ''}", markup=False)
+            said = f" ({found.message})" if found.message else ""
+            console.print(f"job {found.id}, {found.kind}: {found.status}{said}", markup=False)
+            if about:
+                show_approval(console, about)
             for query in document["queries"]:
                 console.print(f"  {query['name']}: {query['status']}, {query['records'] or 0:,} records")
             if len(frame):
-                columns = ("position", "key", "txn_date", "ref_number", "amount", "status", "status_message")
-                console.print(terminal_table(frame, columns, limit=200))
+                console.print(terminal_table(frame, SHOWN, limit=200))
             for text in documents.values():
                 console.print(text, markup=False)
 
@@ -96,24 +113,71 @@ def resolve_by_key(value: Any) -> Any:
     return value
 
 
+# What each verb asks of a job before it, and what to say where it is something else.
+STARTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "approve": (("draft",), "only a draft can be approved"),
+    "hold": (("queued", "running"), "only a queued or running job can be held"),
+    "release": (("held",), "only a held job can be released"),
+    "cancel": (("draft", "queued", "running", "held"), "it has ended already"),
+}
+
+
 def _change(
-    ctx: typer.Context, workspace: Any, as_json: bool, numbers: list[int], verb: str, note: str
+    ctx: typer.Context, workspace: Any, as_json: bool, numbers: list[int], verb: str, note: str = ""
 ) -> None:
-    with opened(ctx, workspace) as ws, ws.lock():
-        for number in numbers:
-            ws.ledger.job(number)  # an unknown number changes none of them
-        for number in numbers:
+    # The ledger has transactions of its own: a running server must not keep anyone from holding a job.
+    with opened(ctx, workspace) as ws:
+        chosen = list(dict.fromkeys(numbers))
+        _require_all(ws, chosen, verb)
+        for number in chosen:
             if verb == "approve":
                 ws.approve(number, person(), note)
             else:
                 getattr(ws.ledger, verb)(number, person())
-        rows = [row for row in to_rows(ws.read("ledger.jobs")) if row["id"] in numbers]
+        rows = [row for row in to_rows(ws.read("ledger.jobs")) if row["id"] in chosen]
+        found = {number: ws.ledger.job(number) for number in chosen}
+        approvals = {
+            number: approval(ws, job)
+            for number, job in found.items()
+            if verb == "approve" and not job.is_import
+        }
 
         def people(console: Console) -> None:
             for row in rows:
                 console.print(f"job {row['id']}, {row['kind']}: {row['status']}", markup=False)
+                if row["id"] in approvals:
+                    show_approval(console, approvals[row["id"]])
+            if verb == "approve":
+                console.print("Next: toolkit serve")
 
-        emit(ctx, as_json, {"jobs": [{key: row[key] for key in JOB_KEYS} for row in rows]}, people)
+        listed = [
+            {key: row[key] for key in JOB_KEYS}
+            | ({"approval": approvals[row["id"]]} if row["id"] in approvals else {})
+            for row in rows
+        ]
+        emit(ctx, as_json, {"jobs": listed}, people)
+
+
+def _require_all(ws: Workspace, numbers: list[int], verb: str) -> None:
+    """Raise where one of the jobs cannot be changed so, before any of them is."""
+    states, why = STARTS[verb]
+    for number in numbers:
+        status = ws.ledger.job(number).status
+        if status not in states:
+            raise UsageError(f"job {number} is {status}: {why}")
+    if verb == "approve":
+        rows = [row for number in numbers for row in to_rows(ws.ledger.operations(number))]
+        named = f"job{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+        require_pilot(ws.ledger, ws.settings, rows, named)
+    elif verb in ("hold", "cancel"):
+        wanted = "held" if verb == "hold" else "cancelled"
+        with ws.ledger.reading() as connection:
+            for number in numbers:
+                if in_flight(connection, number, wanted):
+                    raise UsageError(
+                        f"job {number}: a message set of it is with QuickBooks, and its answer comes first:"
+                        " run the Web Connector once more"
+                    )
 
 
 def approve(
@@ -123,7 +187,9 @@ def approve(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Approve export jobs: from now on the Web Connector may send them.
+    """Approve export jobs: from now on they may be sent.
+
+    It prints what goes to which company. The first export of a workspace is a pilot: five documents at most.
 
     Example: toolkit approve 5 --note "backup acme-2026-01-31.qbb"
     """
@@ -137,7 +203,7 @@ def hold(
 
     Example: toolkit hold 5
     """
-    _change(ctx, workspace, as_json, numbers, "hold", "")
+    _change(ctx, workspace, as_json, numbers, "hold")
 
 
 def release(
@@ -147,7 +213,7 @@ def release(
 
     Example: toolkit release 5
     """
-    _change(ctx, workspace, as_json, numbers, "release", "")
+    _change(ctx, workspace, as_json, numbers, "release")
 
 
 def cancel(
@@ -157,7 +223,7 @@ def cancel(
 
     Example: toolkit cancel 5
     """
-    _change(ctx, workspace, as_json, numbers, "cancel", "")
+    _change(ctx, workspace, as_json, numbers, "cancel")
 
 
 def reconcile(
@@ -166,9 +232,12 @@ def reconcile(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tie out what QuickBooks holds to what was sent, to the cent.
+    """Tie out what QuickBooks holds to what was sent.
 
-    Example: toolkit reconcile --refresh, run the Web Connector, toolkit reconcile
+    --refresh queues a re-read of all that was sent: run the Web Connector, then reconcile again.
+
+    Example: toolkit reconcile --refresh
+             toolkit reconcile
     """
     with opened(ctx, workspace) as ws:
         job = cutover.queue_refresh(ws) if refresh else None
@@ -182,7 +251,10 @@ def reconcile(
         }
 
         def people(console: Console) -> None:
-            show_tie_out(console, result)
+            if len(result.totals):
+                show_tie_out(console, result)
+            else:
+                console.print("Nothing was sent or carried yet, so there is nothing to tie out.")
             if job:
                 console.print(f"Job {job} reads it all again: run the Web Connector, then toolkit reconcile")
 
@@ -190,8 +262,13 @@ def reconcile(
     finish(failed=not result.ties)
 
 
-def undo(ctx: typer.Context, job: Annotated[int, typer.Argument(show_default=False)]) -> None:
-    """Take an export job back. Not there yet.
+def undo(
+    ctx: typer.Context,
+    job: Annotated[int, typer.Argument(help="Number of the job.", show_default=False)],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take an export job back (not there yet).
 
     Example: toolkit undo 5
     """
@@ -199,9 +276,3 @@ def undo(ctx: typer.Context, job: Annotated[int, typer.Argument(show_default=Fal
         f"undo is not there yet, job {job} is unchanged: void or delete its documents in QuickBooks by hand "
         f"(toolkit show {job} lists them)"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the app."""
-    for command in (jobs, show, approve, hold, release, cancel, reconcile, undo):
-        app.command(command.__name__)(command)

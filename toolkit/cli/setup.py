@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
-from toolkit import demo as demonstration
-from toolkit import doctor as examination
 from toolkit.cli.shared import JsonOption, WorkspaceOption, console, day, emit, finish, opened
+from toolkit.errors import UsageError
 from toolkit.settings import SETTINGS
 from toolkit.workspace import Workspace
+from toolkit.workspace_making import require_vacant
 
 PASSWORD_VARIABLE = "TOOLKIT_WC_PASSWORD"
 
@@ -47,12 +49,14 @@ def init(
     rehearsal: RehearsalOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a workspace and the .qwc file for the Web Connector.
+    """Make a workspace, and the .qwc file for the Web Connector.
 
     The password comes from TOOLKIT_WC_PASSWORD or is asked for.
 
     Example: toolkit init data/acme --company "Acme Inc" --cutover-date 2025-12-31
     """
+    require_vacant(directory)
+    cutover = day(cutover_date, "--cutover-date")
     with Workspace.create(
         directory,
         company=company,
@@ -60,7 +64,7 @@ def init(
         password=_password(),
         url=url,
         company_file=company_file,
-        cutover_date=day(cutover_date, "--cutover-date"),
+        cutover_date=cutover,
         rehearsal=rehearsal,
         from_workspace=source,
     ) as ws:
@@ -73,9 +77,15 @@ def init(
         }
 
         def show(console: Console) -> None:
-            console.print(f"Workspace {ws.path} is ready.", markup=False)
-            console.print(f"Add {qwc} to the Web Connector on the QuickBooks machine.", markup=False)
-            console.print(f"Next: toolkit -w {ws.path} import all", markup=False)
+            console.print(f"Workspace {ws.path} is ready.", markup=False, soft_wrap=True)
+            console.print(
+                f"Add {qwc} to the Web Connector on the QuickBooks machine.", markup=False, soft_wrap=True
+            )
+            console.print(
+                f"Next: toolkit -w {ws.path} import all, then: toolkit -w {ws.path} serve",
+                markup=False,
+                soft_wrap=True,
+            )
 
         emit(ctx, as_json, document, show)
 
@@ -84,6 +94,10 @@ def _password() -> str:
     known = os.environ.get(PASSWORD_VARIABLE)
     if known:
         return known
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"no password for the Web Connector: set {PASSWORD_VARIABLE}, or run it in a terminal"
+        )
     typed: str = typer.prompt(
         "Password of the Web Connector", hide_input=True, confirmation_prompt=True, err=True
     )
@@ -108,11 +122,17 @@ def set_(
 
         def show(console: Console) -> None:
             for name in keys:
-                shown = "-" if settings[name] is None else str(settings[name])
-                console.print(f"[bold]{name}[/bold] = {escape(shown)}")
-                console.print(f"    {escape(SETTINGS[name].help)}")
+                console.print(f"[bold]{name}[/bold] = {escape(_as_typed(settings[name]))}")
+                console.print(Padding(escape(SETTINGS[name].help), (0, 0, 0, 4)))
 
         emit(ctx, as_json, document, show)
+
+
+def _as_typed(value: object) -> str:
+    """Return a setting's value as `toolkit set` takes it; a dash for one that is not set."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else str(value)
 
 
 def doctor(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
@@ -120,6 +140,8 @@ def doctor(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonO
 
     Example: toolkit doctor
     """
+    from toolkit import doctor as examination
+
     with opened(ctx, workspace) as ws:
         checks = examination.examine(ws)
         document = {"checks": [{"name": c.name, "good": c.good, "message": c.message} for c in checks]}
@@ -139,19 +161,15 @@ def demo(
     directory: Annotated[Path, typer.Argument(help="Folder of the demo workspace.")] = Path("data/demo"),
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole cutover on the sample company against the rehearsal QuickBooks.
+    """Run the whole cutover on the fictional sample company.
+
+    Against the rehearsal QuickBooks, over real HTTP on this machine; the workspace stays.
 
     Example: toolkit demo data/demo
     """
+    from toolkit import demo as demonstration
+
     quiet = as_json or ctx.obj.as_json
     result = demonstration.run(directory, console=None if quiet else console())
     if quiet:
         emit(ctx, True, result.document(), lambda console: None)
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the app."""
-    app.command("demo")(demo)
-    app.command("init")(init)
-    app.command("set")(set_)
-    app.command("doctor")(doctor)

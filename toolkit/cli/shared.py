@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +23,13 @@ from toolkit.workspace import Workspace
 
 EXIT_DONE, EXIT_FINDINGS, EXIT_USAGE = 0, 1, 2
 WIDTH_OF_A_FILE = 110
+WORKSPACE_VARIABLE = "TOOLKIT_WORKSPACE"
 
+# Not bound to the variable: it would win over a -w that stands before the command. `opened` has the order.
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
-        "--workspace", "-w", envvar="TOOLKIT_WORKSPACE", help="The workspace folder.", show_default=False
+        "--workspace", "-w", help=f"The workspace folder (or {WORKSPACE_VARIABLE}).", show_default=False
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -54,13 +58,31 @@ def person() -> str:
     return getpass.getuser()
 
 
+def add_command(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    """Add a command; its docstring is the help, in which an example keeps its lines."""
+    text = (inspect.getdoc(command) or "").replace("Example: ", "\b\nExample: ")
+    app.command(name, help=text)(command)
+
+
+def named_workspace(ctx: typer.Context, workspace: Path | None) -> Path | None:
+    """Return the workspace named after the command, else before it, else in the environment."""
+    variable = os.environ.get(WORKSPACE_VARIABLE)
+    return workspace or ctx.obj.workspace or (Path(variable) if variable else None)
+
+
 @contextmanager
 def opened(ctx: typer.Context, workspace: Path | None) -> Iterator[Workspace]:
-    """Open the workspace named before or after the command, and close it at the end."""
-    path = workspace or ctx.obj.workspace
+    """Open the workspace that is named, and close it at the end.
+
+    Raises
+    ------
+    UsageError
+        None is named.
+    """
+    path = named_workspace(ctx, workspace)
     if path is None:
         raise UsageError(
-            "no workspace is named: use -w DIR or set TOOLKIT_WORKSPACE (make one: toolkit init DIR)"
+            f"no workspace is named: use -w DIR or set {WORKSPACE_VARIABLE} (make one: toolkit init DIR)"
         )
     ws = Workspace(path)
     try:

@@ -1,0 +1,639 @@
+"""Every command of the design in its thin form: for people, and as one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import cli_world
+import openpyxl
+import pytest
+from cli_world import QUARTER, Toolkit
+from lxml import etree
+
+from toolkit.cli import COMMANDS
+from toolkit.rehearsal.sample import SAMPLE
+from toolkit.tables import conform, from_rows, to_rows
+from toolkit.workbook_tables import fill_decisions
+from toolkit.workspace import Workspace
+
+
+@pytest.fixture
+def toolkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Toolkit:
+    return cli_world.runner(monkeypatch, capsys)
+
+
+@pytest.fixture
+def at(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a function that gives a copy of the workspace as it is at a stage."""
+    return lambda stage: cli_world.workspace_at(stage, tmp_path_factory.getbasetemp(), tmp_path / stage)
+
+
+def as_text(value: Any, where: str = "") -> None:
+    """Assert that every amount of a document is text."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            if re.search(r"amount|balance|difference$|total$", name) and not isinstance(one, dict | list):
+                assert isinstance(one, str | None) or name == "total", f"{where}.{name} = {one!r}"
+            as_text(one, f"{where}.{name}")
+    elif isinstance(value, list):
+        for one in value:
+            as_text(one, where)
+
+
+# --- what there is ------------------------------------------------------------------------------------------
+
+
+def test_every_command_of_the_design_is_there() -> None:
+    named = (
+        "demo init set load land import table add-item jobs approve hold release cancel show serve map"
+        " carry-forward export reconcile undo rehearse doctor"
+    )
+    assert set(COMMANDS) == set(named.split())
+
+
+def test_the_help_names_every_command_in_a_whole_sentence(toolkit: Toolkit) -> None:
+    said = toolkit("--help")
+    assert said.code == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +[A-Z].*\w\)?\.$", said.out, re.MULTILINE), name
+    assert "..." not in said.out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_an_example_that_fits_the_terminal(toolkit: Toolkit, name: str) -> None:
+    said = toolkit(name, "--help")
+    assert said.code == 0
+    assert re.search(rf"^  Example: toolkit {name}\b", said.out, re.MULTILINE)
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert name in ("demo", "init") or "TOOLKIT_WORKSPACE" in said.out
+    assert name == "serve" or "--json" in said.out
+
+
+def test_the_version_is_printed(toolkit: Toolkit) -> None:
+    assert re.fullmatch(r"toolkit \d+\.\d+\.\d+\S*\n", toolkit("--version").out)
+
+
+def test_it_runs_as_a_module_and_writes_utf8_on_every_system(at: Any) -> None:
+    workspace = at("imported")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "TOOLKIT_WORKSPACE": str(workspace)}
+    command = [sys.executable, "-m", "toolkit", "table", "billing.customers", "--json"]
+    ran = subprocess.run(command, env=environment, capture_output=True, check=True)
+    names = [row["name"] for row in json.loads(ran.stdout.decode("utf-8"))["records"]]
+    assert any(_not_windows(name) for name in names)
+
+
+def _not_windows(name: str) -> bool:
+    try:
+        name.encode("cp1252")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+# --- which workspace ----------------------------------------------------------------------------------------
+
+
+def test_the_workspace_is_named_before_or_after_the_command_or_in_the_environment(
+    toolkit: Toolkit, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = at("fresh")
+    plain = toolkit("-w", workspace, "jobs", "--json")
+    assert plain.code == 0
+    assert toolkit("jobs", "-w", workspace, "--json") == plain
+    assert toolkit("--json", "-w", workspace, "jobs") == plain
+    monkeypatch.setenv("TOOLKIT_WORKSPACE", str(workspace))
+    assert toolkit("--json", "jobs") == plain
+
+
+def test_the_nearest_workspace_counts(
+    toolkit: Toolkit, at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, nowhere = at("fresh"), tmp_path / "nowhere"
+    monkeypatch.setenv("TOOLKIT_WORKSPACE", str(nowhere))
+    assert toolkit("-w", workspace, "jobs").code == 0
+    assert toolkit("-w", nowhere, "jobs", "-w", workspace).code == 0
+    assert toolkit("-w", workspace, "jobs", "-w", nowhere).code == 2
+
+
+# --- where am I ---------------------------------------------------------------------------------------------
+
+STANDS = {
+    "fresh": ("Set the cutover date", "toolkit set cutover_date 2025-12-31"),
+    "imported": ("Map charges and customers", "toolkit map --write mapping.xlsx"),
+    "mapped": ("Carry open invoices forward", "toolkit carry-forward"),
+    "carried": ("Export to QuickBooks", "toolkit export"),
+}
+
+
+@pytest.mark.parametrize("stage", STANDS)
+def test_toolkit_alone_says_where_the_cutover_stands(toolkit: Toolkit, at: Any, stage: str) -> None:
+    workspace = at(stage)
+    step, command = STANDS[stage]
+    said = toolkit("-w", workspace)
+    assert said.code == 0
+    assert re.search(rf"^  \[ \] {step}: \w", said.out, re.MULTILINE)
+    *steps, following = said.out.splitlines()
+    assert following.startswith(f"Next: {command.replace('toolkit', f'toolkit -w {workspace}', 1)}")
+    before = "\n".join(steps).split(f"[ ] {step}")[0]
+    assert "[ ]" not in before
+    document = toolkit("-w", workspace, "--json").json
+    assert document["next"].startswith(command)
+    assert {part["state"] for part in document["steps"]} <= {"done", "open", "blocked"}
+
+
+def export_step(toolkit: Toolkit, workspace: Path) -> tuple[str, str]:
+    """Return how `toolkit` describes the export, and what it says to run next."""
+    document = toolkit("-w", workspace, "--json").json
+    (step,) = (part for part in document["steps"] if part["name"] == "Export to QuickBooks")
+    assert step["state"] == "open"
+    return step["detail"], document["next"]
+
+
+def test_after_a_pilot_it_says_to_export_the_rest(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("exported")
+    detail, command = export_step(toolkit, workspace)
+    assert detail == "5 operations applied, a pilot: look at them, then export the rest"
+    assert command.startswith("toolkit export --start")
+    toolkit("-w", workspace, "set", "pilot", "false")
+    states = {part["name"]: part["state"] for part in toolkit("-w", workspace, "--json").json["steps"]}
+    assert states["Export to QuickBooks"] == "done"
+    assert states["Tie out"] != "blocked"
+
+
+def test_a_draft_waits_for_approval_and_a_queue_for_the_server(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("carried")
+    toolkit("-w", workspace, "export", *QUARTER, "--invoices", "--limit", "3")
+    assert export_step(toolkit, workspace) == (
+        "job 1 waits for approval: toolkit show 1",
+        "toolkit approve 1",
+    )
+    toolkit("-w", workspace, "approve", "1")
+    assert export_step(toolkit, workspace) == ("waiting for the Web Connector: job 1", "toolkit serve")
+    toolkit("-w", workspace, "hold", "1")
+    assert export_step(toolkit, workspace) == ("held: job 1", "toolkit release 1")
+
+
+def test_without_a_workspace_it_helps(toolkit: Toolkit) -> None:
+    said = toolkit()
+    assert said.code == 0
+    assert "Usage: toolkit" in said.out
+    assert "No workspace is named: use -w DIR or set TOOLKIT_WORKSPACE." in said.out
+
+
+# --- for programs -------------------------------------------------------------------------------------------
+
+OPERATION = {"key", "request", "status", "status_code", "status_message", "list_id", "txn_id"}
+CHARGE = {
+    "contract_code",
+    "price_code",
+    "status",
+    "reason",
+    "item_list_id",
+    "item_full_name",
+    "suggestion",
+    "score",
+}
+JOB = {"id", "kind", "status", "total", "applied", "rejected", "unknown", "message"}
+DOCUMENTS: dict[str, tuple[tuple[str, ...], set[str], dict[str, set[str]], int]] = {
+    "jobs": (("jobs",), {"jobs"}, {"jobs": JOB}, 0),
+    "show": (("show", "1"), {"job", "operations"}, {"operations": OPERATION}, 0),
+    "map": (("map",), {"counts", "charges"}, {"charges": CHARGE}, 0),
+    "export": (("export", *QUARTER, "--customers", "--invoices"), {"job", "operations", "findings"}, {}, 0),
+    "carry-forward": (("carry-forward",), {"ready", "rows", "file", "findings"}, {}, 0),
+    "reconcile": (("reconcile",), {"ties", "totals", "differences"}, {}, 0),
+    "table": (("table", "quickbooks.invoices"), {"table", "rows", "records"}, {}, 0),
+    "set": (("set",), {"cutover_date", "pilot", "number_rule"}, {}, 0),
+    "import": (("import", "lists"), {"jobs", "warnings"}, {}, 0),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_json_is_one_document_with_the_keys_that_others_rely_on(toolkit: Toolkit, at: Any, name: str) -> None:
+    arguments, keys, rows, code = DOCUMENTS[name]
+    said = toolkit("-w", at("mapped" if name == "carry-forward" else "exported"), *arguments, "--json")
+    assert said.code == code
+    assert said.err == ""
+    assert keys <= said.json.keys()
+    for part, wanted in rows.items():
+        assert said.json[part]
+        assert wanted <= said.json[part][0].keys()
+    as_text(said.json)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_people_read_the_same_in_lines_of_110_characters(toolkit: Toolkit, at: Any, name: str) -> None:
+    arguments, _, _, code = DOCUMENTS[name]
+    said = toolkit("-w", at("mapped" if name == "carry-forward" else "exported"), *arguments)
+    assert said.code == code
+    assert said.err == ""
+    assert said.out.strip()
+    assert max(len(line) for line in said.out.splitlines() if " written to " not in line) <= 110
+
+
+# --- setting up ---------------------------------------------------------------------------------------------
+
+
+def test_init_makes_a_workspace_and_a_qwc(
+    toolkit: Toolkit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_WC_PASSWORD", "open sesame")
+    folder = tmp_path / "acme"
+    said = toolkit(
+        *("init", folder, "--company", "Acme Inc", "--user", "clerk", "--cutover-date", "2025-12-31"),
+        *("--company-file", r"C:\Books\acme.qbw", "--rehearsal", "--json"),
+    )
+    assert said.code == 0
+    assert said.json == {
+        "workspace": str(folder),
+        "company": "Acme Inc",
+        "qwc": str(folder / "Acme Inc.qwc"),
+        "rehearsal": True,
+    }
+    qwc = etree.parse(str(folder / "Acme Inc.qwc"))
+    assert qwc.findtext("UserName") == "clerk"
+    with Workspace(folder) as ws:
+        assert ws.verify_password("clerk", "open sesame")
+        assert str(ws.settings.cutover_date) == "2025-12-31"
+        assert ws.settings["company_file"] == r"C:\Books\acme.qbw"
+
+
+def test_init_from_takes_decisions_and_never_the_crosswalk(
+    toolkit: Toolkit, at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_WC_PASSWORD", "open sesame")
+    live = tmp_path / "live"
+    assert toolkit("init", live, "--company", "Acme Inc", "--from", at("carried")).code == 0
+    with Workspace(live) as ws:
+        assert len(ws.read("mapping.charge_items")) == 12
+        assert ws.read("ledger.crosswalk").empty
+
+
+def test_set_lists_shows_and_changes_settings_as_they_are_typed(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    assert "pilot = true\n" in toolkit("-w", workspace, "set").out
+    said = toolkit("-w", workspace, "set", "cutover_date", "2025-12-31")
+    assert said.code == 0
+    assert said.out.startswith("cutover_date = 2025-12-31\n")
+    assert toolkit("-w", workspace, "set", "cutover_date", "--json").json == {"cutover_date": "2025-12-31"}
+
+
+@pytest.mark.network  # it looks whether a server runs
+def test_doctor_leaves_with_1_where_something_is_to_mend(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("mapped")
+    document = toolkit("-w", workspace, "doctor", "--json").json
+    assert all(check.keys() == {"name", "good", "message"} for check in document["checks"])
+    (workspace / "billing" / "plans.parquet").write_bytes(b"nothing")
+    said = toolkit("-w", workspace, "doctor")
+    assert said.code == 1
+    assert re.search(r"^MEND  tables: .*billing.plans", said.out, re.MULTILINE)
+
+
+# --- from QuickBooks ----------------------------------------------------------------------------------------
+
+KINDS = {"items": 1, "customers": 1, "invoices": 1, "payments": 1, "receivables": 1, "lists": 1, "all": 4}
+
+
+@pytest.mark.parametrize(("kind", "count"), KINDS.items())
+def test_import_queues_jobs_and_says_what_to_press(toolkit: Toolkit, at: Any, kind: str, count: int) -> None:
+    workspace = at("fresh")
+    said = toolkit("-w", workspace, "import", kind)
+    assert said.code == 0
+    assert "press Update Selected" in said.out
+    rows = toolkit("-w", workspace, "jobs", "--json").json["jobs"]
+    assert len(rows) == count
+    assert {row["status"] for row in rows} == {"queued"}
+
+
+def test_import_asks_for_the_range_and_the_inactive_ones(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    toolkit("-w", workspace, "import", "items", "--start", "2020-02-29")
+    toolkit("-w", workspace, "import", "items", "--active-only")
+    toolkit("-w", workspace, "import", "invoices", "--start", "2025-01-01", "--end", "2025-01-31")
+    with Workspace(workspace) as ws:
+        items, active, invoices = (ws.ledger.queries(number)[0].fields for number in (1, 2, 3))
+    assert items["ActiveStatus"] == "All"
+    assert items["FromModifiedDate"].startswith("2020-02-29")
+    assert active["ActiveStatus"] == "ActiveOnly"
+    assert invoices["TxnDateRangeFilter"] == {"FromTxnDate": "2025-01-01", "ToTxnDate": "2025-01-31"}
+
+
+def test_the_end_of_a_range_warns_for_lists_and_not_for_transactions(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    said = toolkit("-w", workspace, "import", "customers", "--end", "2025-12-31")
+    assert said.code == 0
+    assert "warning: --end 2025-12-31 hides list records that were edited after it" in said.out
+    assert (
+        len(toolkit("-w", workspace, "import", "items", "--end", "2025-12-31", "--json").json["warnings"])
+        == 1
+    )
+    assert (
+        toolkit("-w", workspace, "import", "invoices", "--end", "2025-12-31", "--json").json["warnings"] == []
+    )
+
+
+def answer(name: str, request_id: str = "") -> str:
+    """Return QuickBooks' answer to a query."""
+    text = (
+        f'<?xml version="1.0"?><?qbxml version="13.0"?><QBXML><QBXMLMsgsRq onError="stopOnError">'
+        f'<{name}Rq requestID="{request_id}"><ActiveStatus>All</ActiveStatus></{name}Rq>'
+        f"</QBXMLMsgsRq></QBXML>"
+    )
+    return cli_world.rehearsal_company().process(text)
+
+
+def test_land_makes_tables_of_a_saved_answer(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace, file = at("fresh"), tmp_path / "items.xml"
+    file.write_text(answer("ItemQuery"), encoding="utf-8")
+    said = toolkit("-w", workspace, "land", file, "--json")
+    assert said.code == 0
+    assert said.json["complete"] is True
+    assert said.json["tables"]["quickbooks.items"] == 60
+    assert len(toolkit("-w", workspace, "table", "quickbooks.items", "--json").json["records"]) == 60
+
+
+def test_land_answers_a_job_that_waits(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace, file = at("fresh"), tmp_path / "customers.xml"
+    toolkit("-w", workspace, "import", "customers")
+    file.write_text(answer("CustomerQuery"), encoding="utf-8")
+    said = toolkit("-w", workspace, "land", file, "--job", "1")
+    assert said.code == 0
+    assert re.search(r"^quickbooks.customers: \d+ rows$", said.out, re.MULTILINE)
+    (job,) = toolkit("-w", workspace, "jobs", "--json").json["jobs"]
+    assert (job["status"], job["total"]) == ("complete", 90)
+
+
+def test_a_table_goes_to_excel_as_it_is(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace, file = at("imported"), tmp_path / "deep" / "customers.xlsx"
+    with Workspace(workspace) as ws:
+        rows = [*to_rows(ws.read("billing.customers")), {"account_number": "00123", "name": "=1+1"}]
+        ws.write("billing.customers", from_rows("billing.customers", rows))
+    said = toolkit("-w", workspace, "table", "billing.customers", "--to", file)
+    assert said.code == 0
+    assert said.out == f"{len(rows)} rows written to {file}\n"
+    sheet = openpyxl.load_workbook(file).worksheets[0]
+    headings = [cell.value for cell in sheet[1]]
+    last = [cell.value for cell in sheet[sheet.max_row]]
+    assert last[headings.index("account_number")] == "00123"
+    assert last[headings.index("name")] == "=1+1"
+    assert sheet[sheet.max_row][headings.index("name")].data_type == "s"
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("match.charges", 25),
+        ("match.customers", 84),
+        ("carry_forward.documents", 44),
+        ("plan.operations", 157),
+        ("ledger.crosswalk", 44),
+        ("mapping.charge_items", 12),
+        ("findings", 1),
+    ],
+)
+def test_what_is_worked_out_is_a_table_too(toolkit: Toolkit, at: Any, name: str, rows: int) -> None:
+    said = toolkit("-w", at("carried"), "table", name)
+    assert said.code == 0
+    assert said.out.startswith(f"{name}: {rows} rows\n")
+    assert "\n ─" in said.out
+
+
+def test_the_columns_of_a_table_are_not_broken(toolkit: Toolkit, at: Any) -> None:
+    said = toolkit("-w", at("imported"), "table", "quickbooks.items", "--rows", "60")
+    assert len(re.findall(r"^ \w+ .*\b(?:yes|no)\b", said.out, re.MULTILINE)) == 60
+    assert "... and" not in said.out
+
+
+# --- from BluBilling ----------------------------------------------------------------------------------------
+
+
+def test_load_tells_rows_and_what_is_gone(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace = at("imported")
+    before = SAMPLE / "billing" / "before"
+    lines = (before / "customers.csv").read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    shorter = tmp_path / "customers.csv"
+    shorter.write_text("".join(lines[:-2]), encoding="utf-8")
+    said = toolkit("-w", workspace, "load", shorter, "--json")
+    assert said.code == 0
+    assert said.json["rows"] == {"billing.customers": len(lines) - 3}
+    assert len(said.json["gone"]["billing.customers"]) == 2
+    assert "2 rows are gone since the last load" not in toolkit("-w", workspace, "load", shorter).out
+
+
+def test_an_error_in_a_file_keeps_the_whole_table_out(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace = at("imported")
+    file = tmp_path / "plans.csv"
+    file.write_text("contract_code\n", encoding="utf-8")
+    before = cli_world.fingerprint(workspace)
+    said = toolkit("-w", workspace, "load", file)
+    assert said.code == 1
+    assert "error" in said.out
+    assert cli_world.fingerprint(workspace) == before
+
+
+def test_map_writes_a_workbook_and_reads_it_once(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace, book = at("imported"), tmp_path / "mapping.xlsx"
+    said = toolkit("-w", workspace, "map", "--write", book, "--json")
+    assert said.code == 0
+    assert said.json["file"] == str(book)
+    assert said.json["counts"]["mismatch"] == 12
+    decision = {
+        "sheet": "Charges",
+        "contract_code": "WEB-HOSTING",
+        "price_code": "hosting:enterprise",
+        "decision": "Hosting:Enterprise",
+    }
+    fill_decisions(book, [decision])
+    assert toolkit("-w", workspace, "map", "--read", book).out.startswith(f"1 decisions read from {book}\n")
+    counts = toolkit("-w", workspace, "map", "--json").json["counts"]
+    assert (counts["mapped"], counts["mismatch"]) == (1, 11)
+    with Workspace(workspace) as ws:
+        stamp = ws.ledger.decisions_stamp()
+        toolkit("-w", workspace, "map", "--read", book)
+        assert ws.ledger.decisions_stamp() == stamp
+
+
+def test_an_item_by_hand_is_mapped_and_created_before_what_uses_it(
+    toolkit: Toolkit, at: Any, tmp_path: Path
+) -> None:
+    workspace, book = at("carried"), tmp_path / "mapping.xlsx"
+    said = toolkit(
+        *("-w", workspace, "add-item", "Fresh Item", "--type", "Service", "--price", "19.90"),
+        *("--income-account", "Hosting Income", "--tax-code", "Non", "--json"),
+    )
+    assert (said.code, said.json["added"]) == (0, True)
+    toolkit("-w", workspace, "map", "--write", book)
+    decision = {"sheet": "Charges", "contract_code": "WEB-HOSTING", "price_code": "Hosting:Basic"}
+    fill_decisions(book, [{**decision, "decision": "Fresh Item"}])
+    assert toolkit("-w", workspace, "map", "--read", book).code == 0
+    job = toolkit("-w", workspace, "export", *QUARTER, "--invoices", "--json").json["job"]
+    operations = toolkit("-w", workspace, "show", job, "--json").json["operations"]
+    assert (operations[0]["key"], operations[0]["request"]) == ("item:Fresh Item", "ItemServiceAdd")
+    assert {row["request"] for row in operations[1:]} <= {"InvoiceAdd", "CreditMemoAdd"}
+    text = toolkit("-w", workspace, "show", job, "--qbxml", "--json").json["qbxml"]["item:Fresh Item"]
+    assert "<Price>19.9</Price>" in text
+
+
+def test_carry_forward_refuses_until_all_is_mapped(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("imported")
+    early = toolkit("-w", workspace, "carry-forward", "--json")
+    assert early.code == 1
+    assert (early.json["ready"], early.json["rows"], early.json["file"]) == (False, 0, None)
+    assert "Refused: nothing was written" in toolkit("-w", workspace, "carry-forward").out
+    assert not (workspace / "reports" / "carry_forward.csv").exists()
+
+
+def test_carry_forward_writes_the_upload_where_it_is_told(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    file = tmp_path / "out" / "upload.csv"
+    said = toolkit("-w", at("mapped"), "carry-forward", "--out", file)
+    assert said.code == 0
+    assert f"40 invoices, 8,995.18 open, written to {file}" in said.out
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 41
+
+
+# --- the queue ----------------------------------------------------------------------------------------------
+
+
+def test_export_queues_a_draft_with_what_is_left_out(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("carried")
+    said = toolkit("-w", workspace, "export", *QUARTER, "--customers", "--invoices", "--payments")
+    assert said.code == 0
+    assert re.search(r"^Job 1: \d+ operations, a draft\.$", said.out, re.MULTILINE)
+    assert "Left out, and why" in said.out
+    again = toolkit("-w", workspace, "export", *QUARTER, "--customers", "--invoices", "--payments", "--json")
+    assert again.json["job"] is None
+    assert again.json["operations"] == 0
+    reasons = {row["rule"] for row in again.json["left_out"]}
+    assert len(reasons) > 1
+
+
+def test_approving_shows_what_goes_where(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("carried")
+    toolkit("-w", workspace, "export", *QUARTER, "--invoices", "--limit", "4")
+    said = toolkit("-w", workspace, "show", "1")
+    for word in ("mode", "company", "file", "period", "invoices USD", "warnings", "approved"):
+        assert re.search(rf"^  {word} +\S", said.out, re.MULTILINE), word
+    assert re.search(r"^  approved +not yet$", said.out, re.MULTILINE)
+    said = toolkit("-w", workspace, "approve", "1", "--note", "backup.qbb", "--json")
+    (job,) = said.json["jobs"]
+    approval = job["approval"]
+    assert job["status"] == "queued"
+    assert approval["mode"] == "LIVE"
+    assert approval["company"] == cli_world.COMPANY
+    assert approval["company_file"] == cli_world.COMPANY_FILE
+    assert (approval["start"], approval["end"]) == ("2026-01-01", "2026-03-31")
+    assert approval["switches"] == ["invoices"]
+    (total,) = approval["totals"]
+    assert (total["record_kind"], total["currency"], total["count"]) == ("invoice", "USD", 4)
+    with Workspace(workspace) as ws:
+        sums = sum((row["amount"] for row in to_rows(ws.ledger.operations(1))), Decimal("0.00"))
+        assert ws.ledger.job_history(1)[-1]["note"] == "backup.qbb"
+    assert total["amount"] == str(sums)
+
+
+def test_the_first_export_is_a_pilot(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("carried")
+    at_once = toolkit("-w", workspace, "export", *QUARTER, "--invoices", "--approve")
+    assert at_once.code == 2
+    assert "a pilot of at most 5" in at_once.err
+    assert toolkit("-w", workspace, "jobs", "--json").json["jobs"] == []
+    toolkit("-w", workspace, "export", *QUARTER, "--invoices")
+    refused = toolkit("-w", workspace, "approve", "1")
+    assert refused.code == 2
+    assert "job 1 has" in refused.err
+    toolkit("-w", workspace, "set", "pilot", "false")
+    assert toolkit("-w", workspace, "approve", "1").code == 0
+
+
+def test_an_export_can_be_approved_at_once(toolkit: Toolkit, at: Any) -> None:
+    said = toolkit(
+        "-w", at("carried"), "export", *QUARTER, "--invoices", "--customers", "--limit", "5", "--approve"
+    )
+    assert said.code == 0
+    assert said.out.endswith("Job 1: 5 operations.\nApproved. Next: toolkit serve\n")
+
+
+def test_show_prints_qbxml_that_can_be_read(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("carried")
+    toolkit("-w", workspace, "export", *QUARTER, "--invoices", "--payments", "--customers")
+    documents = toolkit("-w", workspace, "show", "1", "--qbxml", "--json").json["qbxml"]
+    assert len(documents) > 90
+    for key, text in documents.items():
+        (request,) = etree.fromstring(text.encode("ascii")).iterfind("QBXMLMsgsRq/*")
+        assert request.get("requestID") == key
+    assert "<InvoiceAddRq" in toolkit("-w", workspace, "show", "1", "--qbxml").out
+
+
+def test_jobs_are_held_released_and_cancelled(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    toolkit("-w", workspace, "import", "all")
+    assert (
+        toolkit("-w", workspace, "hold", "1", "2").out
+        == "job 1, import:items: held\njob 2, import:customers: held\n"
+    )
+    assert toolkit("-w", workspace, "release", "2", "--json").json["jobs"][0]["status"] == "queued"
+    assert toolkit("-w", workspace, "cancel", "1", "3", "3").code == 0
+    states = [row["status"] for row in toolkit("-w", workspace, "jobs", "--json").json["jobs"]]
+    assert states == ["cancelled", "queued", "cancelled", "queued"]
+
+
+def test_a_job_can_be_held_while_a_server_runs(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    toolkit("-w", workspace, "import", "items")
+    with Workspace(workspace) as ws, ws.reserve():
+        script = [sys.executable, "-m", "toolkit", "-w", str(workspace), "hold", "1"]
+        ran = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_jobs_leaves_with_1_where_one_failed(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    toolkit("-w", workspace, "import", "items")
+    with Workspace(workspace) as ws:
+        ws.ledger.set_job(1, "failed", "QuickBooks could not parse our request, so nothing of it ran. " * 3)
+    said = toolkit("-w", workspace, "jobs")
+    assert said.code == 1
+    assert max(map(len, said.out.splitlines())) <= 110
+    assert re.search(r"^  1 +import:items +failed ", said.out, re.MULTILINE)
+
+
+def test_reconcile_ties_once_it_was_read_back(toolkit: Toolkit, at: Any) -> None:
+    said = toolkit("-w", at("carried"), "reconcile", "--refresh")
+    assert said.code == 2
+    workspace = at("exported")
+    document = toolkit("-w", workspace, "reconcile", "--refresh", "--json").json
+    with Workspace(workspace) as ws:
+        queries = ws.ledger.queries(document["refresh_job"])
+    reread = next(query for query in queries if query.name == "InvoiceQuery")
+    assert len(reread.fields["TxnID"]) == 5
+    invoices = next(row for row in document["totals"] if row["record_kind"] == "invoice")
+    assert invoices["sent_amount"] == invoices["quickbooks_amount"]
+
+
+def test_undo_says_that_it_is_not_there_yet(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("exported")
+    said = toolkit("undo", "1", "-w", workspace, "--json")
+    assert said.code == 2
+    assert said.err.startswith("toolkit: undo is not there yet, job 1 is unchanged: ")
+    assert said.out == ""
+
+
+def test_a_workspace_without_rows_is_no_error(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    for arguments in (
+        ("jobs",),
+        ("map",),
+        ("table", "billing.plans"),
+        ("table", "match.charges"),
+        ("reconcile",),
+    ):
+        said = toolkit("-w", workspace, *arguments)
+        assert (said.code, said.err) == (0, ""), arguments
+    with Workspace(workspace) as ws:
+        assert conform(ws.read("ledger.jobs"), "ledger.jobs").empty

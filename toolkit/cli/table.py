@@ -1,0 +1,163 @@
+"""The command ``table``: any table, plan or list of findings, in the terminal or in Excel."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.cells import cell_len
+from rich.console import Console
+
+from toolkit import cutover
+from toolkit.carry_forward import plan_carry_forward
+from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened
+from toolkit.display import columns_for_people, show_findings, terminal_table
+from toolkit.errors import UsageError
+from toolkit.tables import TABLES, conform, to_rows
+from toolkit.workbook_tables import write_table
+from toolkit.workspace import Workspace
+
+EVERYTHING = {"new": True, "customers": True, "invoices": True, "payments": True, "credits": True}
+WIDEST_CELL = 40
+MACHINE_MADE = ("list_id", "txn_id", "fields", "expected")  # they say little to people
+_MATCHED = ("status", "reason", "suggestion", "score")
+FIRST = {
+    "match.charges": ("contract_code", "price_code", "item_full_name", *_MATCHED),
+    "match.customers": ("account_number", "name", "customer_full_name", *_MATCHED),
+    "match.payment_methods": ("method", "payment_method_full_name", *_MATCHED),
+    "plan.operations": ("key", "request", "txn_date", "ref_number", "amount", "customer_full_name"),
+    "plan.left_out": ("source_table", "source_key", "amount", "rule", "reason"),
+}
+"""Columns of a table to show before its others."""
+GAP = 3  # blanks between the columns of a terminal table
+
+
+def table(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="For example quickbooks.items.", show_default=False)],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Write it to a workbook.", show_default=False)
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Rows to show.")] = 20,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a table, a plan or the findings, or write it to Excel.
+
+    Tables: quickbooks.*, billing.*, mapping.* and ledger.*. Worked out anew: match.*, carry_forward.*,
+    tie_out.*, plan.* (everything since the cutover that was not sent) and findings.
+
+    Example: toolkit table quickbooks.items --to items.xlsx
+    """
+    _require_known(name)
+    with opened(ctx, workspace) as ws:
+        frame = frame_of(ws, name)
+        if to is not None:
+            write_table(to, name, frame)
+        document: dict[str, Any] = {"table": name, "rows": len(frame), "file": str(to) if to else None}
+        if to is None:
+            document["records"] = frame
+
+        def show(console: Console) -> None:
+            if to is not None:
+                console.print(f"{len(frame):,} rows written to {to}", markup=False, soft_wrap=True)
+                return
+            console.print(f"{name}: {len(frame):,} rows")
+            if name == "findings":
+                show_findings(console, frame, limit=rows)
+            elif len(frame):
+                columns = fitting_columns(name, frame.head(rows), console.width)
+                console.print(terminal_table(frame, columns, limit=rows))
+
+        emit(ctx, as_json, document, show)
+
+
+def _require_known(name: str) -> None:
+    if name in TABLES:
+        return
+    part = name.rpartition(".")[2]
+    near = [known for known in TABLES if known.rpartition(".")[2] == part]
+    near = near or difflib.get_close_matches(name, TABLES, n=2)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`toolkit table --help` names them"
+    raise UsageError(f"{name}: no such table; {hint}")
+
+
+def frame_of(ws: Workspace, name: str) -> pd.DataFrame:
+    """Return a table of the workspace, or work it out from the tables that are there.
+
+    Parameters
+    ----------
+    ws : Workspace
+        Where to read.
+    name : str
+        Any declared name.
+
+    Raises
+    ------
+    SettingError
+        A plan, and the cutover date is not set.
+    """
+    area, _, part = name.partition(".")
+    frame: pd.DataFrame
+    if name == "findings":
+        return all_findings(ws)
+    if area == "match":
+        frame = getattr(cutover.match(ws), part)
+    elif area == "plan":
+        frame = getattr(cutover.plan_export(ws, **EVERYTHING), part)
+    elif area == "carry_forward":
+        frame = getattr(plan_carry_forward(ws.tables(), ws.settings), part)
+    elif area == "tie_out":
+        frame = getattr(cutover.tie_out(ws), part)
+    else:
+        frame = ws.read(name)
+    return frame
+
+
+def all_findings(ws: Workspace) -> pd.DataFrame:
+    """Return what stands against the next steps: matching, carry-forward until it is done, and export.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``findings``, each once, errors first.
+    """
+    found = [cutover.match(ws).findings, cutover.plan_export(ws, **EVERYTHING).findings]
+    if not (ws.read("ledger.crosswalk")["origin"] == "quickbooks").any():
+        found.append(plan_carry_forward(ws.tables(), ws.settings).findings)
+    both = pd.concat(found).drop_duplicates("finding_id")
+    rank = both["severity"].map({"error": 0, "warning": 1, "info": 2})
+    return conform(both.iloc[rank.argsort(kind="stable")].reset_index(drop=True), "findings")
+
+
+def fitting_columns(name: str, frame: pd.DataFrame, width: int) -> Sequence[str]:
+    """Return the columns to show first of a table, as many as stand beside each other unbroken.
+
+    Parameters
+    ----------
+    name : str
+        Declared name.
+    frame : pandas.DataFrame
+        The rows that will be shown.
+    width : int
+        Characters of a line.
+    """
+    filled = columns_for_people(name, frame, most=len(frame.columns))
+    first = [column for column in FIRST.get(name, ()) if column in filled]
+    last = [column for column in filled if column in MACHINE_MADE]
+    wanted = [*first, *(column for column in filled if column not in (*first, *last)), *last]
+    rows = to_rows(frame[wanted])
+    shown: list[str] = []
+    left = width
+    for column in wanted:
+        cells = [cell_len(str(row[column])) for row in rows if row[column] is not None]
+        width_of_it = max(len(column), min(WIDEST_CELL, max(cells, default=0))) + GAP
+        if shown and width_of_it > left:
+            continue
+        shown.append(column)
+        left -= width_of_it
+    return shown
