@@ -104,7 +104,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "import_progress",
         "extract",
     ),
-    ("company_guard", "outcomes", "exchange", "cutover"),
+    ("company_guard", "outcomes", "set_answers", "exchange", "cutover"),
     ("wc_envelope", "wc_server", "wc_support", "wc_cheroot", "wc_http", "rehearsal", "doctor"),
     ("display", "display_steps", "rehearse", "demo", "cli"),
 )

@@ -8,7 +8,7 @@ Programmer's Guide, FileID and strHCPResponse.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,7 @@ def inspect(
     learned: Mapping[str, str],
     rehearsal: bool,
 ) -> Verdict:
-    """Compare the company file that is open with the workspace's.
+    """Compare the company file that is open with the workspace's; what cannot be told is a problem.
 
     Parameters
     ----------
@@ -58,41 +58,53 @@ def inspect(
     expected_file : str or None
         The setting ``company_file``.
     learned : mapping
-        Facts of earlier sessions; empty before the first.
+        Facts of earlier sessions; empty before the first, which alone may go without a FileID.
     rehearsal : bool
         Whether the workspace is bound to a copy: only then the sample company may answer.
     """
+    if not hcp.strip():
+        return Verdict("QuickBooks did not tell which company is open. Run the Web Connector again.")
     try:
-        company, found_id = _read(hcp, owner_id)
+        company, found_ids = _read(hcp, owner_id)
     except QbxmlParseError as error:
         return Verdict(f"The answer about the company file could not be read: {error}")
-    name = company.get("company_name")
+    name = str(company.get("company_name") or "")
     if not name:
         return Verdict(
             "QuickBooks did not tell which company is open. Open the company file and run it again."
         )
     if company.get("is_sample_company") and not rehearsal:
         return Verdict(f"{name} is Intuit's sample company: open the right company file and run it again.")
-    if found_id is None and "file_id" in learned:
-        return Verdict(f"{name} no longer carries our FileID: add the .qwc file to the Web Connector again.")
-    if found_id is not None and found_id.strip("{}").lower() != file_id.strip("{}").lower():
-        return Verdict(
-            f"{name} is bound to another workspace (FileID {found_id}): open the right company file."
-        )
-    facts = {"company_name": str(name), "company_file": company_file}
-    if found_id is not None:
-        facts["file_id"] = found_id
+    facts = {"company_name": name, "company_file": company_file.strip(), "file_id": file_id}
+    problem = _file_id_problem(name, found_ids, file_id, learned) or _learned_problem(facts, learned)
+    if problem is None and expected_file and not same_file(expected_file, company_file):
+        shown = company_file or "a file without a name"
+        problem = f"Another company file is open: {shown}, not {expected_file} as set in company_file."
+    if problem:
+        return Verdict(problem)
+    if not found_ids:
+        del facts["file_id"]
+    return Verdict(None, {key: value for key, value in facts.items() if value})
+
+
+def _file_id_problem(name: str, found: Sequence[str], file_id: str, learned: Mapping[str, str]) -> str | None:
+    """Return what is wrong with the FileID. Only before the first session may there be none."""
+    strange = [one for one in found if _bare(one) != _bare(file_id)]
+    if strange:
+        return f"{name} is bound to another workspace (FileID {strange[0]}): open the right company file."
+    if not found and learned:
+        return f"{name} does not carry our FileID: add the .qwc file to the Web Connector again."
+    return None
+
+
+def _learned_problem(facts: Mapping[str, str], learned: Mapping[str, str]) -> str | None:
+    """Return what was otherwise in the first session; a copy of the file shows in nothing but its path."""
     for key, what in (("company_name", "company"), ("company_file", "company file")):
         known = learned.get(key)
-        if known and facts[key] and not _same(known, facts[key]):
-            return Verdict(
-                f"Another {what} is open: {facts[key]}, not {known}. Open the right one and run it again."
-            )
-    if expected_file and company_file and not _same(expected_file, company_file):
-        return Verdict(
-            f"Another company file is open: {company_file}, not {expected_file} as set in company_file."
-        )
-    return Verdict(None, {key: value for key, value in facts.items() if value})
+        if known and not same_file(known, facts[key]):
+            shown = facts[key] or "one without a name"
+            return f"Another {what} is open: {shown}, not {known}. Open the right one and run it again."
+    return None
 
 
 def agree_version(major: int, minor: int) -> str | None:
@@ -108,14 +120,20 @@ def agree_version(major: int, minor: int) -> str | None:
     return f"{agreed[0]}.{agreed[1]}" if agreed >= NEEDED else None
 
 
-def _same(left: str, right: str) -> bool:
+def same_file(left: str, right: str) -> bool:
+    """Return whether two paths or names mean the same; Windows does not look at the case."""
     return left.strip().casefold() == right.strip().casefold()
 
 
-def _read(hcp: str, owner_id: str) -> tuple[dict[str, Any], str | None]:
+def _bare(guid: str) -> str:
+    return guid.strip().strip("{}").casefold()
+
+
+def _read(hcp: str, owner_id: str) -> tuple[dict[str, Any], list[str]]:
+    """Return what the company tells of itself, and every FileID under our OwnerID."""
     company: dict[str, Any] = {}
-    file_id = None
-    for event in qbxml_io.parse(io.BytesIO(hcp.encode("utf-8"))):
+    file_ids = []
+    for event in qbxml_io.parse(io.BytesIO(hcp.encode("utf-8", "replace"))):
         if not isinstance(event, qbxml_io.Batch):
             continue
         if event.table == "quickbooks.company":
@@ -123,6 +141,10 @@ def _read(hcp: str, owner_id: str) -> tuple[dict[str, Any], str | None]:
                 company |= {name: value for name, value in row.items() if value is not None}
         elif event.table == "quickbooks.custom_fields":
             for row in event.rows.to_pylist():
-                if row["name"] == "FileID" and _same(row["owner_id"] or "", owner_id):
-                    file_id = row["value"]
-    return company, file_id
+                if (
+                    row["name"] == "FileID"
+                    and row["value"]
+                    and _bare(row["owner_id"] or "") == _bare(owner_id)
+                ):
+                    file_ids.append(row["value"])
+    return company, file_ids

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from toolkit.errors import LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
-from toolkit.ledger_moves import blocked, get_operations, is_sendable, move_operation
+from toolkit.ledger_moves import blocked, by_keys, get_operations, is_sendable, move_operation
 from toolkit.ledger_records import ENDED_ATTEMPTS, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operations
 from toolkit.tables import TABLES, conform, from_rows, to_rows
@@ -137,6 +137,22 @@ class Operations(Jobs):
                     move_operation(connection, row, "skipped", now, message=_blocked_reason(row))
                 skipped += len(rows)
         return skipped
+
+    def skip(self, key: str, reason: str) -> None:
+        """Skip one pending operation, with the reason; queuing it again tries it again.
+
+        Raises
+        ------
+        LedgerError
+            There is no such operation.
+        IllegalTransition
+            It is not pending.
+        """
+        with self.writing() as connection:
+            row = connection.execute(by_keys([key])).first()
+            if row is None:
+                raise LedgerError(f"there is no operation {key}")
+            move_operation(connection, row, "skipped", self.now(), message=reason)
 
     def history(self, key: str) -> list[dict[str, Any]]:
         """Return every transition of an operation over all its attempts, oldest first.

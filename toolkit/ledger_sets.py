@@ -103,6 +103,23 @@ class MessageSets(Operations):
         with self.reading() as connection:
             return [_message_set(connection, row) for row in connection.execute(chosen).all()]
 
+    def answers(self, job: int) -> list[str]:
+        """Return the inbox files of the answers to an export's operations, in the order of its sets."""
+        chosen = (
+            select(_sets.c.inbox_path)
+            .where(_sets.c.kind == "write", _sets.c.inbox_path.is_not(None))
+            .where(
+                _sets.c.id.in_(
+                    select(set_members.c.message_set)
+                    .join(operations, operations.c.id == set_members.c.operation)
+                    .where(operations.c.job == job)
+                )
+            )
+            .order_by(_sets.c.id)
+        )
+        with self.reading() as connection:
+            return [str(path) for path in connection.scalars(chosen)]
+
     def resend(self, number: int, session: str) -> MessageSet:
         """Note that an unanswered set is handed out again, identical, to another session; return it.
 

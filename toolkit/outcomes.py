@@ -1,22 +1,28 @@
 """What an answer to a message set says about each of its operations.
 
 Pure: operations and the events of an answer in, outcomes out. The requestID of an operation is its place in
-the set, from 1, so that an answer finds its operation whatever order it comes in.
+the set, from 1, so that an answer finds its operation whatever order it comes in. *Rejected* is said only
+where QuickBooks says so and names no record; whatever is doubtful is *unknown*.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from toolkit import qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
+from toolkit.qbxml_spec import version_key
 from toolkit.quickbooks_codes import NOT_PROCESSED, explain_status
 
-# Warnings with which the record was saved all the same.
-SAVED = frozenset({0, 530, 531, 550, 560, 570})
+DIFFERS = "differs from what was meant: "
+"""How the message of an applied operation begins whose record holds something else than was sent."""
+
+MOST_TRIES = 3
+"""In how many sets an operation goes out of which QuickBooks says each time that it did not process it."""
 
 TABLES = {
     "invoice": "quickbooks.invoices",
@@ -25,9 +31,23 @@ TABLES = {
     "customer": "quickbooks.customers",
     "item": "quickbooks.items",
 }
+_APPLICATIONS = "quickbooks.payment_applications"
+_KEPT = frozenset(TABLES.values())
+_NO_ERROR = range(1000)  # codes below 1000 are information and warnings. Source: qbXML status codes
+_INTERNAL_ERROR = 1000  # of QuickBooks: it says nothing about what was saved
+_GUID_SINCE = (9, 0)  # Source: qbXML 13.0 schema, InvoiceAdd ExternalGUID
+# What is expected under another name than the answer has it. An amount that an answer leaves out is zero.
+_COLUMNS = {"tax": "sales_tax_total", "unapplied": "unused_payment"}
+_AMOUNTS = frozenset({"subtotal", "tax", "total", "unapplied", "total_amount"})
+
+Known = Callable[[str], str | None]
+Row = Mapping[str, Any]
 
 
-def requests(operations: Sequence[Operation], known: Callable[[str], str | None]) -> list[qbxml_io.Request]:
+# --- what is sent -------------------------------------------------------------------------------------------
+
+
+def requests(operations: Sequence[Operation], known: Known, version: str = "13.0") -> list[qbxml_io.Request]:
     """Return the requests of a message set.
 
     Parameters
@@ -36,19 +56,26 @@ def requests(operations: Sequence[Operation], known: Callable[[str], str | None]
         In order of sending.
     known : callable
         Key of an applied operation to its ListID or TxnID.
+    version : str
+        qbXML version that is spoken. One without ExternalGUID gets none: the memo has our key too.
 
     Raises
     ------
     ProtocolError
         A field refers to an operation that was not applied: it must not be sent.
     """
+    dropped = {"ExternalGUID"} if version_key(version) < _GUID_SINCE else set()
     return [
-        qbxml_io.Request(operation.request, _resolve(operation.fields, known), request_id=str(place))
+        qbxml_io.Request(
+            operation.request,
+            {name: _resolve(it, known) for name, it in operation.fields.items() if name not in dropped},
+            request_id=str(place),
+        )
         for place, operation in enumerate(operations, start=1)
     ]
 
 
-def _resolve(value: Any, known: Callable[[str], str | None]) -> Any:
+def _resolve(value: Any, known: Known) -> Any:
     if isinstance(value, Mapping):
         if set(value) == {"operation"}:
             found = known(value["operation"])
@@ -63,98 +90,174 @@ def _resolve(value: Any, known: Callable[[str], str | None]) -> Any:
     return value
 
 
-def outcomes(operations: Sequence[Operation], events: Iterable[qbxml_io.Event]) -> list[Outcome]:
+# --- what came back -----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Answer:
+    """The events of an answer, by what they are about."""
+
+    set_status: int | None = None
+    statuses: dict[str, qbxml_io.Status] = field(default_factory=dict)
+    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    applied: dict[str, list[Row]] = field(default_factory=dict)
+
+
+def _read(events: Iterable[qbxml_io.Event]) -> _Answer:
+    answer = _Answer()
+    for event in events:
+        if isinstance(event, qbxml_io.Envelope):
+            answer.set_status = event.message_set_status
+        elif isinstance(event, qbxml_io.Status) and event.request_id:
+            answer.statuses[event.request_id] = event
+        elif isinstance(event, qbxml_io.Batch) and event.table == _APPLICATIONS:
+            for row in event.rows.to_pylist():
+                answer.applied.setdefault(row["payment_txn_id"], []).append(row)
+        elif isinstance(event, qbxml_io.Batch) and event.table in _KEPT:
+            for row in event.rows.to_pylist():
+                answer.rows[event.table, row.get("txn_id") or row["list_id"]] = row
+    return answer
+
+
+def outcomes(
+    operations: Sequence[Operation], events: Iterable[qbxml_io.Event], known: Known
+) -> list[Outcome]:
     """Return one outcome for each operation of an answered set.
 
-    An operation without a status of its own is *unknown*: it is never sent again blindly.
+    Parameters
+    ----------
+    operations : sequence of Operation
+        The members of the set, in its order.
+    events : iterable of Event
+        From :func:`toolkit.qbxml_io.parse`.
+    known : callable
+        Key of an applied operation to its ListID or TxnID.
+
+    Notes
+    -----
+    Where QuickBooks cannot vouch for the set (messageSetStatusCode 600, 9001, 9002, 9005), all are unknown.
     """
-    statuses: dict[str, qbxml_io.Status] = {}
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    applied: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
-        if isinstance(event, qbxml_io.Status) and event.request_id:
-            statuses[event.request_id] = event
-        elif isinstance(event, qbxml_io.Batch):
-            for row in event.rows.to_pylist():
-                if event.table == "quickbooks.payment_applications":
-                    applied.setdefault(row["payment_txn_id"], []).append(row)
-                elif row.get("txn_id") or row.get("list_id"):
-                    rows[event.table, row.get("txn_id") or row["list_id"]] = row
+    answer = _read(events)
+    if answer.set_status:
+        why = f"QuickBooks cannot say what became of the set (status {answer.set_status})"
+        return [Outcome(o.key, "unknown", answer.set_status, why) for o in operations]
     found = []
     for place, operation in enumerate(operations, start=1):
-        status = statuses.get(str(place))
-        if status is None:
+        status = answer.statuses.get(str(place))
+        if status is None or status.request != operation.request:
             found.append(Outcome(operation.key, "unknown", message="QuickBooks' answer does not mention it"))
         else:
-            found.append(_outcome(operation, status, rows, applied))
+            found.append(_outcome(operation, status, answer, known))
     return found
 
 
-def _outcome(
+def _outcome(operation: Operation, status: qbxml_io.Status, answer: _Answer, known: Known) -> Outcome:
+    key, code = operation.key, status.code
+    made = next((one for one in status.objects if one.id), None)
+    if made is not None and made.id is not None:
+        return _made(operation, status, made.id, made.edit_sequence, answer, known)
+    if code == NOT_PROCESSED:
+        if operation.attempts < MOST_TRIES:
+            return Outcome(key, "pending", code, "QuickBooks did not process it; it is sent again")
+        return Outcome(key, "rejected", code, f"QuickBooks did not process it, {operation.attempts} times")
+    if code == qbxml_io.NO_STATUS:
+        return Outcome(key, "unknown", message="QuickBooks' answer does not say how it went")
+    if code in _NO_ERROR:
+        return Outcome(key, "unknown", code, "QuickBooks accepted it and named no record")
+    if code == _INTERNAL_ERROR:
+        return Outcome(key, "unknown", code, explain_status(code, status.message))
+    return Outcome(key, "rejected", code, explain_status(code, status.message))
+
+
+def _made(
     operation: Operation,
     status: qbxml_io.Status,
-    rows: Mapping[tuple[str, str], dict[str, Any]],
-    applied: Mapping[str, list[dict[str, Any]]],
+    quickbooks_id: str,
+    edit_sequence: str | None,
+    answer: _Answer,
+    known: Known,
 ) -> Outcome:
-    code = status.code
-    if code == NOT_PROCESSED:
-        return Outcome(operation.key, "pending", code, "QuickBooks did not process it; it is sent again")
-    if code not in SAVED:
-        return Outcome(operation.key, "rejected", code, explain_status(code, status.message))
-    made = status.objects[0] if status.objects else None
-    if made is None or made.id is None:
-        return Outcome(operation.key, "unknown", code, "QuickBooks accepted it and named no record")
-    row = rows.get((TABLES[operation.record_kind], made.id), {})
-    differs = differences(operation, row, applied.get(made.id, []))
+    """Return the outcome of an operation whose answer names a record."""
+    key, code = operation.key, status.code
+    if code not in _NO_ERROR:
+        said = explain_status(code, status.message)
+        return Outcome(key, "unknown", code, f"QuickBooks names {quickbooks_id} and reports an error: {said}")
+    row = answer.rows.get((TABLES.get(operation.record_kind, ""), quickbooks_id), {})
+    if _foreign(operation, row):
+        return Outcome(key, "unknown", code, f"the answer is about another record, {quickbooks_id}")
+    differs = differences(operation, row, answer.applied.get(quickbooks_id, []), known)
+    message = DIFFERS + "; ".join(differs) if differs else status.message if code else None
     bind = {
         "record_kind": operation.record_kind,
-        "key": operation.key.split(":", 1)[1],
+        "key": key.split(":", 1)[1],
         "origin": "billing",
-        "quickbooks_id": made.id,
-        "edit_sequence": made.edit_sequence,
+        "quickbooks_id": quickbooks_id,
+        "edit_sequence": edit_sequence,
         "ref_number": operation.ref_number,
         "customer_list_id": row.get("customer_list_id"),
         "amount": operation.amount,
-        "operation_key": operation.key,
+        "operation_key": key,
         "job": operation.job,
     }
-    message = (
-        f"differs from what was meant: {'; '.join(differs)}" if differs else status.message if code else None
-    )
-    return Outcome(operation.key, "applied", code, message, made.id, made.edit_sequence, bind)
+    return Outcome(key, "applied", code, message, quickbooks_id, edit_sequence, bind)
 
 
-def differences(
-    operation: Operation, row: Mapping[str, Any], applied: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def _foreign(operation: Operation, row: Row) -> bool:
+    """Return whether the record bears the marker of another operation; answers before 11.0 have none."""
+    sent, got = operation.fields.get("ExternalGUID"), row.get("external_guid")
+    return bool(sent and got) and str(sent).strip("{}").lower() != str(got).strip("{}").lower()
+
+
+def differences(operation: Operation, row: Row, applied: Sequence[Row], known: Known) -> list[str]:
     """Return what QuickBooks' answer holds otherwise than it was meant, as clauses.
 
     Parameters
     ----------
     operation : Operation
-        With ``expected``: names of columns to values as text, and ``applied``, TxnID or key to amount.
+        With ``expected``: names of columns (or ``total``, ``tax``, ``unapplied``) to values as text, and
+        ``applied``: what a payment was to pay.
     row : mapping
-        The record in the answer, a row of its ``quickbooks.*`` table.
+        The record in the answer, a row of its ``quickbooks.*`` table; empty where it has none.
     applied : sequence of mapping
         Rows of ``quickbooks.payment_applications`` of the answer.
+    known : callable
+        Key of an applied operation to its TxnID.
     """
     if not row:
         return []
     found = []
-    actual = dict(row)
-    if "subtotal" in actual:
-        actual["total"] = (actual["subtotal"] or Decimal(0)) + (actual["sales_tax_total"] or Decimal(0))
     for name, meant in operation.expected.items():
-        if name == "applied" or meant is None or name not in actual:
+        if name == "applied" or meant is None:
             continue
-        value = actual[name]
-        same = Decimal(meant) == value if isinstance(value, Decimal) else str(value) == str(meant)
+        value = _value(name, row)
+        same = value == Decimal(meant) if name in _AMOUNTS else str(value) == str(meant)
         if not same:
-            found.append(f"{name} is {value}, meant {meant}")
-    meant_applied = sum(
-        (Decimal(part["amount"]) for part in operation.expected.get("applied") or []), Decimal(0)
-    )
-    got = sum((part["amount"] or Decimal(0) for part in applied), Decimal(0))
-    if operation.record_kind == "payment" and meant_applied != got:
-        found.append(f"applied {got}, meant {meant_applied}")
+            found.append(f"{name} is {_shown(value)}, meant {meant}")
+    if operation.record_kind == "payment":
+        found += _misapplied(operation.expected.get("applied") or [], applied, known)
     return found
+
+
+def _value(name: str, row: Row) -> Any:
+    if name == "total":
+        return _value("subtotal", row) + _value("tax", row)
+    value = row.get(_COLUMNS.get(name, name))
+    return Decimal(0) if value is None and name in _AMOUNTS else value
+
+
+def _shown(value: Any) -> str:
+    return "missing" if value is None else str(value)
+
+
+def _misapplied(meant: Sequence[Row], applied: Sequence[Row], known: Known) -> list[str]:
+    """Return what a payment pays otherwise than it was meant, invoice by invoice."""
+    got: dict[str, Decimal] = {}
+    for row in applied:
+        got[row["txn_id"]] = got.get(row["txn_id"], Decimal(0)) + (row["amount"] or Decimal(0))
+    found = []
+    for part in meant:
+        txn_id = _resolve(part["txn_id"], known)
+        amount = got.pop(txn_id, Decimal(0))
+        if amount != Decimal(part["amount"]):
+            found.append(f"applied to {part['invoice_number']} is {amount}, meant {part['amount']}")
+    return found + [f"applied to {txn_id} is {amount}, meant nothing" for txn_id, amount in got.items()]

@@ -16,9 +16,6 @@ VERSION_UNKNOWN = "0x80040423"
 NOTHING_RAN = (PARSE_ERROR, VERSION_UNKNOWN)
 """HRESULTs after which no request of the set was run. After any other one a write's outcome is unknown."""
 
-SET_NOT_VOUCHED = (600, 9001, 9002, 9005)
-"""messageSetStatusCodes with which QuickBooks cannot vouch for a resent set."""
-
 
 @dataclass(frozen=True, slots=True)
 class Advice:

@@ -1,0 +1,842 @@
+"""Whole sessions against the simulated company: nothing lost, nothing twice, whatever breaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exchange_world import (
+    QUICKBOOKS_DIED,
+    World,
+    create,
+    customer,
+    invoice,
+    payment,
+    set_ids,
+)
+from rehearsal_company import ACME
+
+from toolkit import exchange as exchange_module
+from toolkit import set_answers
+from toolkit.errors import DamagedTable, LedgerError, RequestRefused
+from toolkit.exchange import FAILED, NOTHING, Exchange
+from toolkit.quickbooks_codes import PARSE_ERROR
+from toolkit.tables import to_rows
+
+KEYS = ["invoice:A1", "invoice:A2", "invoice:A3"]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("template") / "workspace"
+    ws = create(place)
+    for key, value in (("set_size", "3"), ("page_size", "1")):
+        ws.set(key, value)
+    ws.close()
+    return place
+
+
+@pytest.fixture
+def world(tmp_path: Path, template: Path) -> World:
+    return World.make(tmp_path, template)
+
+
+def three(world: World) -> int:
+    """Queue three invoices: one message set."""
+    return world.export(*(invoice(f"A{n}", f"{n}0.00") for n in (1, 2, 3)))
+
+
+def job(world: World, number: int) -> tuple[str, str]:
+    found = world.ws.ledger.job(number)
+    return found.status, found.message or ""
+
+
+# --- a session without trouble
+
+
+def test_customers_invoices_and_payments_go_in_order_and_land(world: World) -> None:
+    (imported,) = world.ws.queue_import("customers")
+    exported = world.export(
+        customer("N1", "Nova"),
+        invoice("A1", "10.00"),
+        invoice("A2", "20.00", of="customer:N1"),
+        payment("P1", "10.00", ACME, "A1"),
+        payment("P2", "5.00", "customer:N1", "A2"),
+    )
+    assert world.run() == "OK"
+    assert set(world.statuses().values()) == {"applied"}
+    assert world.holds() == ["invoice:A1", "invoice:A2"]
+    assert world.holds("payments") == ["payment:P1", "payment:P2"]
+    assert [world.ws.ledger.job(number).status for number in (imported, exported)] == ["complete"] * 2
+    assert {row["full_name"] for row in to_rows(world.ws.read("quickbooks.customers"))} == set(world.names())
+    assert len(world.ws.read("quickbooks.invoices")) == 2
+    assert len(world.ws.read("quickbooks.payment_applications")) == 2
+    bound = {row["key"]: row["quickbooks_id"] for row in to_rows(world.ws.read("ledger.crosswalk"))}
+    assert bound == {
+        key.partition(":")[2]: world.ws.ledger.operation(key).quickbooks_id for key in world.statuses()
+    }
+
+
+def test_percent_rises_and_is_100_only_at_the_end(world: World) -> None:
+    world.ws.queue_import("customers")
+    world.export(*(invoice(f"A{n}", "1.00") for n in range(10)))
+    world.run()
+    assert world.percent == sorted(world.percent)
+    assert world.percent[-1] == 100
+    assert max(world.percent[:-1]) < 100
+    assert len(world.percent) == 3 + 4
+
+
+def test_no_set_leaves_without_its_text_committed(world: World) -> None:
+    three(world)
+    text = world.ask(world.open(), first=True)
+    kept = world.ws.ledger.unanswered()
+    assert kept is not None
+    assert kept.text.decode() == text
+    assert list(kept.members) == KEYS
+    assert kept.set_id == set_ids([text])[0]
+    assert re.fullmatch("[A-Z0-9]{20}", kept.set_id or "")
+    assert set(world.statuses().values()) == {"sent"}
+
+
+def test_ids_are_fresh_and_cleared_on_a_later_set(world: World) -> None:
+    world.export(*(invoice(f"A{n}", "1.00") for n in range(7)))
+    world.run()
+    ids = set_ids(world.requests)
+    assert len(set(ids)) == 3
+    cleared = [re.findall(r'oldMessageSetID="(\w+)"', text) for text in world.requests]
+    assert cleared == [[], [ids[0]], [ids[1]]]
+
+
+def test_amounts_and_records_in_the_company_are_those_that_were_meant(world: World) -> None:
+    three(world)
+    world.run()
+    found = [
+        row for row in to_rows(world.company.tables()["quickbooks.invoices"]) if "[bb:" in (row["memo"] or "")
+    ]
+    assert [row["subtotal"] for row in found] == [Decimal("10.00"), Decimal("20.00"), Decimal("30.00")]
+    assert [row["txn_id"] for row in found] == [world.ws.ledger.operation(key).txn_id for key in KEYS]
+
+
+# --- who may talk
+
+
+def test_a_wrong_password_a_second_connector_and_an_empty_queue(world: World) -> None:
+    assert world.exchange.authenticate(world.ws.user, "wrong") == ("", "nvu")
+    assert world.exchange.authenticate("someone", "wrong") == ("", "nvu")
+    assert world.authenticate() == ("", "none")
+    three(world)
+    ticket, word = world.authenticate()
+    assert ticket
+    assert word == ""
+    assert world.authenticate() == ("", "busy")
+    world.exchange.close(ticket)
+    assert world.authenticate()[0]
+
+
+def test_the_company_file_of_the_settings_is_asked_for(world: World) -> None:
+    world.ws.set("company_file", r"C:\Rehearsal\company.qbw")
+    three(world)
+    assert world.authenticate()[1] == r"C:\Rehearsal\company.qbw"
+
+
+def test_a_session_that_is_silent_is_taken_over_and_told_so(world: World) -> None:
+    three(world)
+    old = world.open()
+    world.clock.wait(59)
+    assert world.authenticate() == ("", "busy")
+    world.clock.wait(2)
+    assert world.run() == "OK"
+    assert world.ask(old) == ""
+    assert "has ended" in world.exchange.last_error(old)
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_out(world: World) -> None:
+    three(world)
+    world.open()
+    world.clock.wait(-86_400)
+    assert world.authenticate()[0]
+
+
+def test_an_unknown_ticket_is_never_an_exception(world: World) -> None:
+    assert world.ask("nobody", first=True) == ""
+    assert world.answer("nobody", "<QBXML/>") == FAILED
+    assert world.answer("nobody", "", PARSE_ERROR) == FAILED
+    assert world.exchange.connection_error("nobody", "0x80040408", "no") == "done"
+    assert "has ended" in world.exchange.last_error("nobody")
+    assert world.exchange.close("nobody") == "OK"
+
+
+def test_a_connection_error_is_tried_once_more(world: World) -> None:
+    three(world)
+    ticket, _ = world.authenticate()
+    assert world.exchange.connection_error(ticket, "0x80040408", "Could not start QuickBooks.") == ""
+    assert world.exchange.connection_error(ticket, "0x80040408", "Could not start QuickBooks.") == "done"
+    assert "could not be started" in world.exchange.last_error(ticket)
+    assert world.run() == "OK"  # the session was closed: nobody waits for its timeout
+
+
+def test_when_nothing_is_left_it_says_so(world: World) -> None:
+    number = three(world)
+    ticket = world.open()
+    world.ws.ledger.cancel(number, "tester")
+    assert world.ask(ticket, first=True) == ""
+    assert world.exchange.last_error(ticket) == NOTHING
+
+
+def test_a_ledger_that_is_busy_is_busy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    three(world)
+
+    def fail(*_: Any) -> None:
+        raise LedgerError("ledger.sqlite is busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ws.ledger, "next_job", fail)
+        assert world.authenticate() == ("", "busy")
+    assert world.run() == "OK"
+
+
+# --- the company guard
+
+
+def sent_nothing(world: World, ticket: str, words: str) -> None:
+    assert words in world.exchange.last_error(ticket)
+    assert world.requests == []
+    assert set(world.statuses().values()) == {"pending"}
+    assert words in world.exchange.close(ticket)
+
+
+def test_another_company_file_gets_nothing(world: World) -> None:
+    three(world)
+    world.company.stamp(world.ws.owner_id, "{99999999-0000-4000-8000-000000000000}")
+    ticket = world.open()
+    assert world.ask(ticket, first=True) == ""
+    sent_nothing(world, ticket, "bound to another workspace")
+    assert world.ws.ledger.learned() == {}
+
+
+def test_without_strhcpresponse_nothing_is_sent(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    assert world.ask(ticket, first=False) == ""
+    sent_nothing(world, ticket, "did not tell which company")
+
+
+def test_an_import_is_guarded_as_well(world: World) -> None:
+    world.ws.queue_import("customers")
+    world.company.stamp(world.ws.owner_id, "{99999999-0000-4000-8000-000000000000}")
+    assert "bound to another workspace" in world.run()
+    assert world.requests == []
+
+
+def test_a_lost_set_is_not_sent_again_to_another_company(world: World) -> None:
+    three(world)
+    world.ask(world.open(), first=True)
+    world.clock.wait(61)
+    world.company.file_path = r"C:\Backup\company.qbw"
+    assert "Another company file is open" in world.run()
+    assert world.holds() == []
+    assert len(world.requests) == 1
+
+
+def test_a_company_file_that_changes_in_mid_session_ends_it(world: World) -> None:
+    world.export(*(invoice(f"A{n}", "1.00") for n in range(4)))
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    world.company.file_path = r"C:\Other\company.qbw"
+    assert world.ask(ticket) == ""
+    assert "Another company file was opened meanwhile" in world.exchange.last_error(ticket)
+    assert list(world.statuses().values()).count("pending") == 1
+
+
+@pytest.mark.parametrize(("country", "major", "words"), [("CA", 13, "CA edition"), ("US", 7, "8.0")])
+def test_another_edition_or_an_old_version_gets_nothing(
+    world: World, country: str, major: int, words: str
+) -> None:
+    three(world)
+    ticket = world.open()
+    text = world.exchange.next_request(ticket, world.hcp(), world.company.file_path, country, major, 0)
+    assert text == ""
+    sent_nothing(world, ticket, words)
+    assert world.ws.ledger.learned() == {}
+
+
+def test_an_older_quickbooks_is_spoken_to_in_its_version(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    text = world.exchange.next_request(ticket, world.hcp(), world.company.file_path, "US", 8, 0)
+    assert '<?qbxml version="8.0"?>' in text
+    assert "ExternalGUID" not in text
+    assert world.carry(ticket, text) == 100
+    assert world.holds() == KEYS
+
+
+# --- lost, doubled and late answers
+
+
+def test_a_request_that_never_reached_quickbooks_is_sent_again_identical(world: World) -> None:
+    three(world)
+    world.ask(world.open(), first=True)
+    world.clock.wait(61)
+    assert world.run() == "OK"
+    assert world.requests[0] == world.requests[1]
+    assert world.holds() == KEYS
+
+
+def test_an_answer_that_was_lost_is_fetched_under_the_same_id(world: World) -> None:
+    three(world)
+    world.company.process(world.ask(world.open(), first=True))
+    world.clock.wait(61)
+    assert world.run() == "OK"
+    assert world.requests[0] == world.requests[1]
+    assert world.holds() == KEYS
+    assert set(world.statuses().values()) == {"applied"}
+
+
+def test_a_second_request_in_one_session_means_a_lost_answer(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    assert world.ask(ticket, first=True) == world.ask(ticket)
+    assert world.carry(ticket, world.requests[0]) == 100
+    assert world.holds() == KEYS
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_quickbooks_that_dies_leaves_the_set_to_be_recovered(world: World, ran: bool) -> None:
+    number = three(world)
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    if ran:
+        world.company.process(text)
+    assert world.answer(ticket, "", QUICKBOOKS_DIED, "The server threw an exception.") == FAILED
+    assert "failed in mid-request" in world.exchange.close(ticket)
+    assert set(world.statuses().values()) == {"sent"}
+    assert world.run() == "OK"
+    assert world.requests == [text, text]
+    assert world.holds() == KEYS
+    assert job(world, number)[0] == "complete"
+
+
+def test_an_answer_delivered_twice_changes_nothing(world: World) -> None:
+    world.export(*(invoice(f"A{n}", "1.00") for n in range(1, 5)))
+    ticket = world.open()
+    answer = world.company.process(world.ask(ticket, first=True))
+    first = world.answer(ticket, answer)
+    before = to_rows(world.ws.read("ledger.operations"))
+    assert world.answer(ticket, answer) == first
+    assert to_rows(world.ws.read("ledger.operations")) == before
+    # Again, while the next set waits for its own answer: it must not be taken for it.
+    text = world.ask(ticket)
+    assert world.answer(ticket, answer) in range(100)
+    assert world.statuses()["invoice:A4"] == "sent"
+    assert world.carry(ticket, text) == 100
+    assert str(world.ws.ledger.operation("invoice:A4").txn_id) not in answer
+    assert world.answer(ticket, answer) == 100
+    assert world.holds() == [*KEYS, "invoice:A4"]
+
+
+def test_answers_to_other_sets_without_end_stop_the_session(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    other = world.company.process(text).replace(set_ids([text])[0], "Z" * 20)
+    for _ in range(20):
+        if world.answer(ticket, other) == FAILED:
+            break
+        assert world.ask(ticket) == text
+    else:
+        pytest.fail("the same set was handed out without end")
+    assert "another message set" in world.exchange.close(ticket)
+    assert world.run() == "OK"
+    assert world.holds() == KEYS
+
+
+@pytest.mark.parametrize("moment", ["before", "asked", "after"])
+def test_a_late_answer_of_a_session_taken_over_is_recorded(world: World, moment: str) -> None:
+    three(world)
+    old = world.open()
+    answer = world.company.process(world.ask(old, first=True))
+    world.clock.wait(61)
+    new, _ = world.authenticate()
+    world.company.begin_session()
+    text = world.ask(new, first=True) if moment != "before" else ""
+    if moment == "after":
+        assert world.carry(new, text) == 100
+    assert world.answer(old, answer) == FAILED
+    assert set(world.statuses().values()) == {"applied"}
+    if moment == "asked":
+        assert world.carry(new, text) == 100
+    elif moment == "before":
+        assert world.ask(new, first=True) == ""
+    assert "has ended" in world.exchange.last_error(old)
+    assert world.holds() == KEYS
+    assert world.authenticate()[1] in ("busy", "none")
+
+
+def test_a_late_answer_of_a_query_is_asked_for_again(world: World) -> None:
+    world.ws.queue_import("customers")
+    old = world.open()
+    answer = world.company.process(world.ask(old, first=True))
+    world.clock.wait(61)
+    new = world.open()
+    text = world.ask(new, first=True)
+    assert world.answer(old, answer) == FAILED
+    world.carry(new, text)
+    assert world.work(new, first=False) == "OK"
+    assert len(world.ws.read("quickbooks.customers")) == 3
+
+
+def test_half_an_answer_is_fetched_again(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    answer = world.company.process(world.ask(ticket, first=True))
+    assert world.answer(ticket, answer[: len(answer) // 2]) == FAILED
+    assert "QuickBooks still has its answer" in world.exchange.close(ticket)
+    assert set(world.statuses().values()) == {"sent"}
+    assert world.run() == "OK"
+    assert world.holds() == KEYS
+
+
+def test_an_answer_that_stays_unreadable_is_unknown_and_never_sent_blindly(world: World) -> None:
+    number = three(world)
+    for _ in range(set_answers.MOST_READS):
+        ticket = world.open()
+        world.company.process(world.ask(ticket, first=True))
+        world.answer(ticket, "<html>502 Bad Gateway</html>")
+        world.exchange.close(ticket)
+    assert set(world.statuses().values()) == {"unknown"}
+    assert job(world, number)[0] == "complete"
+    assert world.authenticate() == ("", "none")
+    assert len(set(world.requests)) == 1
+    assert world.holds() == KEYS
+
+
+@pytest.mark.parametrize("status", [600, 9001, 9002, 9005])
+def test_what_quickbooks_cannot_vouch_for_is_unknown(world: World, status: int) -> None:
+    world.export(invoice("A1", "10.00"), payment("P1", "10.00", ACME, "A1"))
+    ticket = world.open()
+    found = set_ids([world.ask(ticket, first=True)])[0]
+    body = f'newMessageSetID="{found}" messageSetStatusCode="{status}"'
+    assert world.answer(ticket, f"<QBXML><QBXMLMsgsRs {body}/></QBXML>") == 100
+    world.exchange.close(ticket)
+    assert world.statuses() == {"invoice:A1": "unknown", "payment:P1": "skipped"}
+    assert "whose outcome is unknown" in world.message("payment:P1")
+    assert world.authenticate() == ("", "none")
+
+
+# --- refusals
+
+
+def refusing(world: World, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Let QuickBooks fail to parse every document with one of these words in it."""
+    process = world.company.process
+
+    def strict(text: str) -> str:
+        if any(word in text for word in words):
+            raise RequestRefused(PARSE_ERROR, "QuickBooks found an error when parsing.")
+        return process(text)
+
+    monkeypatch.setattr(world.company, "process", strict)
+
+
+def test_a_refused_set_is_split_once_and_the_bad_one_is_rejected(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = world.export(*(invoice(f"A{n}", f"{n}0.00") for n in (1, 2, 3, 4)))
+    refusing(world, monkeypatch, "[bb:invoice:A2]")
+    said = world.run()
+    assert world.statuses() == {f"invoice:A{n}": "rejected" if n == 2 else "applied" for n in (1, 2, 3, 4)}
+    assert world.holds() == ["invoice:A1", "invoice:A3", "invoice:A4"]
+    assert "defect of the toolkit" in world.message("invoice:A2")
+    sizes = [text.count("<InvoiceAddRq") for text in world.requests]
+    assert sizes == [3, 1, 1, 1, 1]
+    assert len(set(set_ids(world.requests))) == 5
+    assert job(world, number)[0] == "complete"
+    assert "could not parse" in said
+
+
+def test_a_set_of_one_that_is_refused_shows_its_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.export(invoice("A1", "10.00"), payment("P1", "10.00", ACME, "A1"))
+    refusing(world, monkeypatch, "<InvoiceAddRq")
+    assert "could not parse" in world.run()
+    assert world.percent == [FAILED]
+    assert world.statuses() == {"invoice:A1": "rejected", "payment:P1": "skipped"}
+    assert world.authenticate() == ("", "none")
+
+
+def test_a_version_that_quickbooks_does_not_know_is_no_rejection(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    world.ask(ticket, first=True)
+    assert world.answer(ticket, "", "0x80040423", "version") == FAILED
+    world.exchange.close(ticket)
+    assert set(world.statuses().values()) == {"pending"}
+    assert world.run() == "OK"
+    assert world.holds() == KEYS
+
+
+def test_an_unknown_version_on_the_second_try_says_nothing_about_the_first(world: World) -> None:
+    three(world)
+    world.company.process(world.ask(world.open(), first=True))
+    world.clock.wait(61)
+    ticket = world.open()
+    world.ask(ticket, first=True)
+    assert world.answer(ticket, "", "0x80040423", "version") == FAILED
+    world.exchange.close(ticket)
+    assert set(world.statuses().values()) == {"sent"}
+    assert world.run() == "OK"
+    assert world.holds() == KEYS
+
+
+def test_a_refusal_of_what_may_have_run_before_is_unknown(world: World) -> None:
+    three(world)
+    world.company.process(world.ask(world.open(), first=True))
+    world.clock.wait(61)
+    ticket = world.open()
+    world.ask(ticket, first=True)
+    assert world.answer(ticket, "", PARSE_ERROR, "parsing") == FAILED
+    assert set(world.statuses().values()) == {"unknown"}
+    assert "refused when it was sent again" in world.message("invoice:A1")
+    world.exchange.close(ticket)
+    assert world.authenticate() == ("", "none")
+
+
+def test_one_bad_row_does_not_stop_the_rest(world: World) -> None:
+    number = world.export(
+        customer("N1", "Power & Light Co"),  # a vendor has the name
+        invoice("A1", "10.00", of="customer:N1"),
+        invoice("A2", "20.00"),
+        payment("P1", "10.00", "customer:N1", "A1"),
+        payment("P2", "20.00", ACME, "A2"),
+    )
+    assert world.run() == "OK"
+    assert world.statuses() == {
+        "customer:N1": "rejected",
+        "invoice:A1": "skipped",
+        "invoice:A2": "applied",
+        "payment:P1": "skipped",
+        "payment:P2": "applied",
+    }
+    assert "already in use" in world.message("customer:N1")
+    assert job(world, number)[0] == "complete"
+
+
+def saying(world: World, monkeypatch: pytest.MonkeyPatch, word: str, status: str) -> None:
+    """Let QuickBooks answer a document with that word in it by a status alone."""
+    process = world.company.process
+
+    def says(text: str) -> str:
+        if word not in text:
+            return process(text)
+        request = re.findall(r'<(\w+)Rq requestID="(\w+)"', text)
+        ids = set_ids([text])[0]
+        head = f' newMessageSetID="{ids}" messageSetStatusCode="0"' if ids else ""
+        answers = "".join(f'<{name}Rs requestID="{number}" {status}/>' for name, number in request)
+        return f"<QBXML><QBXMLMsgsRs{head}>{answers}</QBXMLMsgsRs></QBXML>"
+
+    monkeypatch.setattr(world.company, "process", says)
+
+
+def test_what_quickbooks_did_not_process_is_sent_again_and_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.export(invoice("A1", "10.00"), invoice("A2", "20.00"))
+    saying(world, monkeypatch, "InvoiceAddRq", 'statusCode="3231" statusMessage="not processed"')
+    assert world.run() == "OK"
+    assert set(world.statuses().values()) == {"rejected"}
+    assert "did not process it, 3 times" in world.message("invoice:A1")
+    assert len(set(set_ids(world.requests))) == 3
+    assert world.holds() == []
+
+
+def test_what_cannot_be_written_is_skipped_and_the_rest_goes(world: World) -> None:
+    number = world.export(
+        invoice("A1", "10.00"), invoice("A2", "no amount"), payment("P2", "5.00", ACME, "A2")
+    )
+    assert world.run() == "OK"
+    assert world.statuses() == {"invoice:A1": "applied", "invoice:A2": "skipped", "payment:P2": "skipped"}
+    assert "cannot be written as qbXML" in world.message("invoice:A2")
+    assert job(world, number)[0] == "complete"
+
+
+# --- differences
+
+
+def test_a_difference_shows_and_holds_the_payment_behind_it(world: World) -> None:
+    first = world.export(
+        invoice("A1", "10.00", due_date="2026-03-31"),
+        invoice("A2", "20.00"),
+        payment("P1", "10.00", ACME, "A1"),
+        payment("P2", "20.00", ACME, "A2"),
+    )
+    assert world.run() == "OK"
+    assert world.message("invoice:A1") == (
+        "differs from what was meant: due_date is 2026-02-01, meant 2026-03-31"
+    )
+    assert world.statuses() == {
+        "invoice:A1": "applied",
+        "invoice:A2": "applied",
+        "payment:P1": "skipped",
+        "payment:P2": "applied",
+    }
+    assert "waits for a person to look at invoice:A1" in world.message("payment:P1")
+    assert job(world, first)[0] == "complete"
+    # Whoever queues it again has seen it.
+    world.export(payment("P1", "10.00", ACME, "A1"))
+    world.run()
+    assert world.statuses()["payment:P1"] == "applied"
+
+
+def test_a_payment_that_was_queued_before_the_difference_came_waits_too(world: World) -> None:
+    world.export(invoice("A1", "10.00", due_date="2026-03-31"))
+    world.export(payment("P1", "10.00", ACME, "A1"))
+    world.run()
+    assert world.statuses()["payment:P1"] == "skipped"
+    assert world.holds("payments") == []
+
+
+# --- imports
+
+
+def imported(world: World, number: int) -> int:
+    assert job(world, number)[0] == "complete"
+    return len(world.ws.read("quickbooks.customers"))
+
+
+def test_an_answer_that_is_no_qbxml_fails_its_job_and_lands_nothing(world: World) -> None:
+    (number,) = world.ws.queue_import("customers")
+    ticket = world.open()
+    world.ask(ticket, first=True)
+    assert world.answer(ticket, "<html><body>Sign in</body></html>") == FAILED
+    status, message = job(world, number)
+    assert status == "failed"
+    assert "it is an HTML page" in message
+    assert "inbox/" in message
+    assert message in world.exchange.close(ticket)
+    assert len(world.ws.read("quickbooks.customers")) == 0
+    assert world.authenticate() == ("", "none")
+
+
+def test_a_query_that_fails_ends_its_job_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, customers = world.ws.queue_import("items") + world.ws.queue_import("customers")
+    said = 'statusCode="3260" statusSeverity="Error" statusMessage="Insufficient permission level."'
+    saying(world, monkeypatch, "ItemQueryRq", said)
+    assert "Insufficient permission" in world.run()
+    assert job(world, items)[0] == "failed"
+    assert imported(world, customers) == 3
+    assert world.percent[-1] == 100
+
+
+def test_a_query_that_quickbooks_refuses_ends_its_job_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, customers = world.ws.queue_import("items") + world.ws.queue_import("customers")
+    refusing(world, monkeypatch, "ItemQueryRq")
+    assert "could not parse" in world.run()
+    assert job(world, items)[0] == "failed"
+    assert imported(world, customers) == 3
+
+
+def test_a_refused_query_that_was_the_last_work_shows_its_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ws.queue_import("items")
+    refusing(world, monkeypatch, "ItemQueryRq")
+    assert "could not parse" in world.run()
+    assert world.percent == [FAILED]
+
+
+def test_quickbooks_that_dies_in_a_query_lets_it_start_anew(world: World) -> None:
+    (number,) = world.ws.queue_import("customers")
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    world.ask(ticket)
+    assert world.answer(ticket, "", QUICKBOOKS_DIED, "died") == FAILED
+    world.exchange.close(ticket)
+    assert world.run() == "OK"
+    assert 'iterator="Start"' in world.requests[2]
+    assert imported(world, number) == 3
+
+
+def test_an_import_that_broke_off_starts_its_iterator_again(world: World) -> None:
+    (number,) = world.ws.queue_import("customers")
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    world.clock.wait(61)
+    assert world.run() == "OK"
+    assert imported(world, number) == 3
+    assert sum('iterator="Start"' in text for text in world.requests) == 2
+
+
+def test_an_iterator_that_quickbooks_forgot_is_started_again(world: World) -> None:
+    (number,) = world.ws.queue_import("customers")
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    world.company.begin_session()  # its iterators are gone, ours is not
+    assert world.work(ticket, first=False) == "OK"
+    assert imported(world, number) == 3
+    records = world.ws.ledger.queries(number)[0]
+    assert (records.pages, records.records) == (3, 3)
+
+
+def test_an_iterator_that_is_always_forgotten_fails_its_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (number,) = world.ws.queue_import("customers")
+    process = world.company.process
+
+    def forgetful(text: str) -> str:
+        world.company.begin_session()
+        return process(text)
+
+    monkeypatch.setattr(world.company, "process", forgetful)
+    assert "not known in this session" in world.run()
+    assert job(world, number)[0] == "failed"
+    assert len(world.requests) == 2 * (1 + exchange_module.MOST_RESTARTS)
+
+
+def test_a_page_delivered_twice_counts_once(world: World) -> None:
+    (number,) = world.ws.queue_import("customers")
+    ticket = world.open()
+    first = world.company.process(world.ask(ticket, first=True))
+    world.answer(ticket, first)
+    world.answer(ticket, first)
+    text = world.ask(ticket)
+    assert world.answer(ticket, first) in range(100)
+    world.carry(ticket, text)
+    assert world.work(ticket, first=False) == "OK"
+    assert imported(world, number) == 3
+    assert world.ws.ledger.queries(number)[0].records == 3
+
+
+def test_a_damaged_table_fails_the_import_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, customers = world.ws.queue_import("items") + world.ws.queue_import("customers")
+    read = world.ws.read
+
+    def damaged(name: str) -> Any:
+        if name == "quickbooks.items":
+            raise DamagedTable(name, "items.parquet", "cut off", "toolkit land inbox/")
+        return read(name)
+
+    monkeypatch.setattr(world.ws, "read", damaged)
+    world.run()
+    status, message = job(world, items)
+    assert status == "failed"
+    assert "quickbooks.items is damaged" in message
+    assert imported(world, customers) == 3
+
+
+def test_a_damaged_table_keeps_no_outcome_from_the_ledger(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = three(world)
+    read = world.ws.read
+
+    def damaged(name: str) -> Any:
+        if name == "quickbooks.invoices":
+            raise DamagedTable(name, "invoices.parquet", "cut off", "toolkit land inbox/")
+        return read(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ws, "read", damaged)
+        assert world.run() == "OK"
+    assert set(world.statuses().values()) == {"applied"}
+    status, message = job(world, number)
+    assert status == "complete"
+    assert "not in the tables" in message
+
+
+# --- crashes of our own
+
+
+class Crash(BaseException):
+    """The process dies here: nothing catches it."""
+
+
+def crashing(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool) -> None:
+    """Let one call die, before or after it did its work."""
+    original: Callable[..., Any] = getattr(owner, name)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(owner, name, original)
+        if after:
+            original(*arguments, **named)
+        raise Crash
+
+    monkeypatch.setattr(owner, name, call)
+
+
+def revive(world: World) -> None:
+    """Start our process again."""
+    world.ws.close()
+    world.exchange = Exchange(world.ws)
+    world.clock.wait(61)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("call", ["open_set", "record_answer", "set_job"])
+def test_a_crash_of_ours_at_any_commit_loses_and_doubles_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, call: str, after: bool
+) -> None:
+    number = three(world)
+    crashing(monkeypatch, world.ws.ledger, call, after=after)
+    with pytest.raises(Crash):
+        world.run()
+    revive(world)
+    world.finish()
+    assert set(world.statuses().values()) == {"applied"}
+    assert world.holds() == KEYS
+    assert job(world, number)[0] == "complete"
+    assert len(world.ws.read("quickbooks.invoices")) == 3
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("call", ["open_set", "add_page", "update_query", "record_answer", "set_job"])
+def test_a_crash_of_ours_in_an_import_lands_each_record_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, call: str, after: bool
+) -> None:
+    (number,) = world.ws.queue_import("customers")
+    crashing(monkeypatch, world.ws.ledger, call, after=after)
+    with pytest.raises(Crash):
+        world.run()
+    revive(world)
+    world.finish()
+    assert imported(world, number) == 3
+    assert world.ws.ledger.queries(number)[0].records == 3
+
+
+def test_a_full_disk_leaves_the_set_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    three(world)
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ws, "save_answer", full)
+        assert world.carry(ticket, text) == FAILED
+        assert "No space left" in world.exchange.last_error(ticket)
+    world.exchange.close(ticket)
+    assert set(world.statuses().values()) == {"sent"}
+    assert world.run() == "OK"
+    assert world.holds() == KEYS
+
+
+def test_an_export_that_is_cancelled_in_mid_session_shows_what_it_did(world: World) -> None:
+    number = world.export(*(invoice(f"A{n}", "1.00") for n in range(1, 6)))
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    world.ws.ledger.cancel(number, "tester")
+    assert world.ask(ticket) == ""
+    world.exchange.close(ticket)
+    assert len(world.ws.read("quickbooks.invoices")) == 3
+    assert world.holds() == KEYS

@@ -1,0 +1,167 @@
+"""What becomes of the answer to a message set: kept in ``inbox/``, then recorded in the ledger, then landed.
+
+An answer is on the disk before the ledger speaks of it, and a set whose answer could not be recorded stays
+open: it is handed out again, identical, and QuickBooks gives its stored answer. The tables come last: they
+can be made again from ``inbox/``.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from toolkit import extract, outcomes, qbxml_io
+from toolkit.answers import arrival, is_error, read_answer
+from toolkit.errors import LedgerError, QbxmlError, QbxmlParseError, ToolkitError, WorkspaceLocked
+from toolkit.landing import Unit, land_units
+from toolkit.ledger import REFUSED, MessageSet, Outcome, Query
+from toolkit.workspace import Workspace
+
+MOST_READS = 3
+"""How many unreadable answers a set may get before its operations are unknown."""
+
+REFUSED_TOGETHER = "refused together with others; sent alone next"
+
+_REQUEST_ID = re.compile(rb'requestID\s*=\s*["\'](J\d+Q\d+P\d+)["\']')
+_log = logging.getLogger(__name__)
+
+
+def request_id(query: Query) -> str:
+    """Return the requestID of the next page of a query."""
+    return f"J{query.job}Q{query.id}P{query.pages + 1}"
+
+
+def is_about(ws: Workspace, open_set: MessageSet, data: bytes) -> bool | None:
+    """Return whether an answer is one to this set; ``None`` where it does not tell."""
+    if open_set.kind == "write":
+        try:
+            envelope = next(iter(qbxml_io.parse(io.BytesIO(data))))
+        except QbxmlParseError:
+            return None
+        told = envelope.message_set_id if isinstance(envelope, qbxml_io.Envelope) else None
+        return None if told is None else told == open_set.set_id
+    found = _REQUEST_ID.search(data)
+    return None if found is None else found[1].decode() == request_id(ws.ledger.query(open_set.queries[0]))
+
+
+# --- changes ------------------------------------------------------------------------------------------------
+
+
+def record_write(ws: Workspace, open_set: MessageSet, data: bytes) -> str | None:
+    """Record the answer to a set that writes; return why it cannot be read and is asked for once more."""
+    path = ws.inbox_name(ws.save_answer(data, name=open_set.set_id or "write"))
+    try:
+        events = list(qbxml_io.parse(io.BytesIO(data)))
+    except QbxmlError as error:
+        # Each answer to this set is kept under its id, and one that could be read would have closed it.
+        if len(list((ws.path / "inbox").glob(f"*-{open_set.set_id}.xml.zst"))) < MOST_READS:
+            return f"{error}. Run the Web Connector again: QuickBooks still has its answer."
+        why = f"the answer could not be read: {error}"
+        ws.ledger.record_answer(
+            open_set.id, inbox_path=path, outcomes=_all(open_set.members, "unknown", why), set_status=None
+        )
+        return None
+    operations = [ws.ledger.operation(key) for key in open_set.members]
+    found = outcomes.outcomes(operations, events, lambda key: ws.ledger.operation(key).quickbooks_id)
+    status = next((e.message_set_status for e in events if isinstance(e, qbxml_io.Envelope)), None)
+    ws.ledger.record_answer(open_set.id, inbox_path=path, outcomes=found, set_status=status)
+    return None
+
+
+def record_refused(ws: Workspace, open_set: MessageSet, said: str, *, our_fault: bool) -> None:
+    """Record that QuickBooks ran nothing of a set that writes.
+
+    Parameters
+    ----------
+    our_fault : bool
+        It cannot parse the document: those that stood together go out alone once, one that stood alone is
+        rejected. Otherwise all wait for a later session.
+
+    Notes
+    -----
+    A set that was handed out before may have been run then, by another QuickBooks or out of a text that
+    came over whole: what became of it is unknown, and its id is kept.
+    """
+    if open_set.tries > 1:
+        found = _all(open_set.members, "unknown", f"refused when it was sent again: {said}")
+    elif not our_fault:
+        found = _all(open_set.members, "pending", said)
+    elif len(open_set.members) == 1:
+        found = _all(open_set.members, "rejected", said)
+    else:
+        found = _all(open_set.members, "pending", REFUSED_TOGETHER)
+    ws.ledger.record_answer(open_set.id, outcomes=found, set_status=REFUSED)
+
+
+def _all(members: Sequence[str], status: str, message: str) -> list[Outcome]:
+    return [Outcome(key, status, message=message) for key in members]
+
+
+def land_export(ws: Workspace, job: int) -> str | None:
+    """Land the rows of all answers to an export, as of when they came; return what went wrong.
+
+    Raises
+    ------
+    WorkspaceLocked
+        Another process writes to the tables.
+    """
+    try:
+        with ws.lock():
+            now = ws.ledger.now()
+            units = [_unit(ws, path) for path in ws.ledger.answers(job)]
+            land_units(ws, [unit for unit in units if unit is not None], (), job, now)
+    except (WorkspaceLocked, LedgerError):
+        raise  # for the moment only
+    except (ToolkitError, OSError) as error:
+        _log.error("the answers of job %d could not be landed: %s", job, type(error).__name__)
+        return f"its answers are not in the tables: {error}"
+    return None
+
+
+def _unit(ws: Workspace, path: str) -> Unit | None:
+    """Return the rows of one answer; each record stands in it once."""
+    try:
+        with ws.open_answer(path) as stream:
+            answer = read_answer(stream, path)
+    except QbxmlParseError:
+        return None  # its operations are unknown
+    rows: dict[str, list[Any]] = {}
+    for response in answer.responses:
+        for table, pieces in response.items():
+            rows.setdefault(table, []).extend(pieces)
+    return Unit(rows, arrival(path, ws.ledger.now()))
+
+
+# --- imports ------------------------------------------------------------------------------------------------
+
+
+def lost_iterator(query: Query, data: bytes) -> bool:
+    """Return whether QuickBooks no longer knows the iterator of a query.
+
+    Which code it says so with is not documented: any error to a page after the first counts.
+    """
+    if not query.iterator_id or b"Ret>" in data:
+        return False
+    try:
+        events = list(qbxml_io.parse(io.BytesIO(data)))
+    except QbxmlParseError:
+        return False
+    return any(isinstance(event, qbxml_io.Status) and is_error(event) for event in events)
+
+
+def record_read(ws: Workspace, open_set: MessageSet, data: bytes) -> str | None:
+    """Record the answer to a query of an import; return why its job failed."""
+    query = ws.ledger.query(open_set.queries[0])
+    try:
+        extract.receive(ws, data, job=query.job, name=query.name)
+    except (WorkspaceLocked, LedgerError):
+        raise  # for the moment only
+    except ToolkitError as error:
+        # A table that cannot be merged into, for example: it must not keep the other jobs from running.
+        ws.ledger.set_job(query.job, "failed", f"its answers could not be landed: {error}")
+    ws.ledger.record_answer(open_set.id)
+    job = ws.ledger.job(query.job)
+    return f"{query.name}: {job.message}" if job.status == "failed" else None
