@@ -1,4 +1,4 @@
-"""How much of the queue is done: for the Web Connector's progress bar and the support page."""
+"""How much of the queue is done: for the Web Connector's progress bar."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from toolkit.ledger_store import Store
 
 
 class Counts(Store):
-    """Counts over all jobs."""
-
-    def job_counts(self) -> dict[str, int]:
-        """Return status to number of jobs."""
-        with self.reading() as connection:
-            counted = select(jobs.c.status, func.count()).group_by(jobs.c.status)
-            return {row[0]: row[1] for row in connection.execute(counted)}
+    """How far the jobs are, taken together."""
 
     def progress(self, since: dt.datetime) -> float:
         """Return how much is done, from 0 to 1, of the jobs served now or finished since then.
