@@ -84,9 +84,8 @@ def test_a_ledger_that_is_none(toolkit: Toolkit, at: Any) -> None:
     assert "is no ledger" in refused(toolkit, workspace, "-w", workspace, "jobs")
 
 
-def test_init_where_something_is(toolkit: Toolkit, at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_init_where_something_is_asks_for_no_password(toolkit: Toolkit, at: Any) -> None:
     workspace = at("fresh")
-    monkeypatch.setenv("TOOLKIT_WC_PASSWORD", "open sesame")
     line = refused(toolkit, workspace, "init", workspace, "--company", "Other")
     assert "is a workspace already" in line
     assert "is a file" in refused(
