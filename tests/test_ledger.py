@@ -295,9 +295,7 @@ def test_what_depends_on_a_rejection_is_skipped_with_the_reason_all_the_way(ledg
         send(ledger, "customer:1"), outcomes=[Outcome("customer:1", "rejected", 3100, "name in use")]
     )
     assert ledger.skip_blocked() == 2
-    assert ledger.operation("invoice:7").status_message == (
-        "depends on customer:1, which was rejected"
-    )
+    assert ledger.operation("invoice:7").status_message == ("depends on customer:1, which was rejected")
     assert ledger.operation("payment:9").status == "skipped"
 
 
