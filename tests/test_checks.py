@@ -165,6 +165,14 @@ ERRORS: dict[str, tuple[Change, str, dict[str, str]]] = {
         "A9",
         {},
     ),
+    "master_children_differ": (
+        both(
+            billed("INV-2", "5.00", invoice_kind="child", delegated_to_invoice="INV-M"),
+            billed("INV-M", "9.00", invoice_kind="master", account_number="A2"),
+        ),
+        "INV-M",
+        {},
+    ),
     "lines_sum": (alter("billing.invoices", 0, current_amount_due=Decimal("100.01")), "INV-1", {}),
     "no_lines": (add("billing.invoices", invoice("INV-2", "0.00")), "INV-2", {}),
     "charge_unmapped": (billed("INV-2", "5.00", "hosting"), "INV-2", {}),
@@ -384,6 +392,29 @@ def test_children_that_are_never_posted_leave_the_master_alone() -> None:
         )
     )
     assert stays(plan) == {"INV-1": "status"}
+
+
+def test_a_master_and_its_held_children_never_stay_behind_in_silence() -> None:
+    held = {"invoice_kind": "child", "delegated_to_invoice": "INV-M", "status": "CarriedOver"}
+    change = both(
+        billed("INV-2", "5.00", **held),
+        billed("INV-M", "5.00", invoice_kind="master", account_number="A2"),
+    )
+    plan = planned(change)
+    assert stays(plan) == {"INV-2": "carried_over", "INV-M": "blocked"}
+    assert "INV-2 (CarriedOver)" in one(plan, "master_children_differ")["message"]
+    sent = both(change, put("ledger.crosswalk", bound("invoice", "INV-2", "9-2")))
+    assert stays(planned(sent)) == {"INV-2": "already_sent", "INV-M": "master_and_children"}
+
+
+def test_a_previous_balance_carried_into_a_master_is_no_child() -> None:
+    plan = planned(
+        both(
+            billed("INV-0", "5.00", status="CarriedOver", delegated_to_invoice="INV-M"),
+            billed("INV-M", "9.00", invoice_kind="master"),
+        )
+    )
+    assert stays(plan) == {"INV-0": "carried_over"}
 
 
 def test_an_error_in_a_setting_is_said_once_and_blocks_every_row() -> None:

@@ -11,11 +11,12 @@ from functools import cached_property
 import pandas as pd
 
 from toolkit.checks_books import Books
-from toolkit.checks_drafts import Draft, Payment, Row, Target
+from toolkit.checks_drafts import ZERO, Draft, Payment, Row, Target
 from toolkit.settings import Settings
 
 IN_FLIGHT = ("pending", "sent", "unknown")
-ROLLED_UP = ("Outstanding", "Paid", "CarriedOver")
+POSTED = ("Outstanding", "Paid")
+ROLLED_UP = (*POSTED, "CarriedOver")
 
 
 class Context(Books):
@@ -139,9 +140,13 @@ class Context(Books):
     def _children(self) -> dict[tuple[str, object], list[str]]:
         children: dict[tuple[str, object], list[str]] = defaultdict(list)
         for number, row in self.invoices.items():
-            if row["status"] not in ROLLED_UP or row["invoice_kind"] == "master":
+            held = row["status"] in ROLLED_UP or self.is_posted(number)
+            if not held or row["invoice_kind"] == "master":
                 continue
-            children["into", row["delegated_to_invoice"]].append(number)
+            into = self.invoices.get(row["delegated_to_invoice"] or "", {})
+            # What is carried over within one account is its previous balance, no child's charges.
+            if row["invoice_kind"] == "child" or into.get("account_number") != row["account_number"]:
+                children["into", row["delegated_to_invoice"]].append(number)
             if row["invoice_kind"] == "child":
                 for parent in self.parents(row["account_number"]):
                     children["of", (parent, row["invoice_date"])].append(number)
@@ -164,6 +169,27 @@ class Context(Books):
             or self._children.get(("of", period), [])
             or self._children.get(("of", (account, invoice["invoice_date"])), [])
         )
+
+    def is_posted(self, number: str) -> bool:
+        """Return whether QuickBooks has an invoice, from us or as carried, or will have it by another job."""
+        kinds = ("invoice", "credit_memo")
+        return any((kind, number) in self.crosswalk or f"{kind}:{number}" in self.in_flight for kind in kinds)
+
+    def unlike_children(self, invoice: Row) -> str | None:
+        """Return why the children of a master cannot be posted in its place; ``None`` where they can."""
+        children = self.children(invoice)
+        held = [
+            number
+            for number in children
+            if self.invoices[number]["status"] not in POSTED and not self.is_posted(number)
+        ]
+        total = sum((self.invoices[number]["current_amount_due"] for number in children), ZERO)
+        due = invoice["current_amount_due"]
+        if held:
+            shown = ", ".join(f"{n} ({self.invoices[n]['status']})" for n in held[:3])
+            more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+            return f"its children {shown}{more} are held, so neither side would be posted"
+        return f"its children sum to {total}, it to {due}" if children and total != due else None
 
     @cached_property
     def number_proposal(self) -> str:

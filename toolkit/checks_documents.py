@@ -47,9 +47,29 @@ def tax_item_type(context: Context) -> tuple[str, ...]:
 )
 def _master_and_children(context: Context, draft: Document) -> Iterator[Problem]:
     children = context.children(draft.row)
-    if children:
-        shown = ", ".join(children[:3]) + (f" and {len(children) - 3} more" if len(children) > 3 else "")
-        yield Problem(f"a master invoice: its children are posted instead ({shown})")
+    if children and not context.unlike_children(draft.row):
+        yield Problem(f"a master invoice: its children are posted instead ({_shown(children)})")
+
+
+@rule(
+    "master_children_differ",
+    "error",
+    "A master stays behind for its children only where they can be posted and sum to it: else a person says.",
+    on="invoice",
+)
+def _master_children_differ(context: Context, draft: Document) -> Iterator[Problem]:
+    why = context.unlike_children(draft.row)
+    if why:
+        yield Problem(
+            f"a master invoice, and {why} (children: {_shown(context.children(draft.row))})",
+            "current_amount_due",
+            draft.amount,
+            "load all its children, correct their status or amounts in BluBilling, or post it by hand",
+        )
+
+
+def _shown(numbers: list[str]) -> str:
+    return ", ".join(numbers[:3]) + (f" and {len(numbers) - 3} more" if len(numbers) > 3 else "")
 
 
 @rule(
