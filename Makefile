@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 UV := uv==0.13.9
 ARGS ?=
+# Tests of one file stay on one core: they share what they made.
+SPREAD := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all check format lock lab clean
@@ -33,10 +35,10 @@ demo: venv ## run the whole cutover on the sample company, in data/demo
 	@$(BIN)/toolkit demo data/demo
 
 test: venv ## run the fast tests
-	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -q $(SPREAD) -m "not slow" $(ARGS)
 
 test-all: venv ## run every test, slow ones too; with CI set, a skipped test is a failure
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q $(SPREAD) $(ARGS)
 
 check: venv ## lint, formatting and types
 	@$(BIN)/ruff check --quiet .

@@ -14,6 +14,8 @@ from toolkit.rehearse import FaultyCompany, rehearse
 from toolkit.tables import from_rows, to_rows
 from toolkit.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 QUERY = (
     '<?xml version="1.0"?><?qbxml version="13.0"?><QBXML><QBXMLMsgsRq onError="stopOnError">'
     "<ClassQueryRq/></QBXMLMsgsRq></QBXML>"
