@@ -85,6 +85,11 @@ def carried(kind: str, key: str, txn_id: str, **more: Any) -> dict[str, Any]:
     return {"record_kind": kind, "key": key, "origin": "quickbooks", "quickbooks_id": txn_id} | more
 
 
+def billing_invoice(number: str, amount: str, account: str = "A1") -> dict[str, Any]:
+    row = {"invoice_number": number, "account_number": account, "invoice_date": BEFORE, "due_date": BEFORE}
+    return row | {"status": "Outstanding", "current_amount_due": Decimal(amount)}
+
+
 def world(**balances: str) -> Rows:
     """Return two matched customers and one invoice of 100.00, wholly open."""
     return {
@@ -759,14 +764,7 @@ def test_carrying_forward_twice_changes_nothing(drawn: tuple[Rows, dict[str, Dec
         for row in to_rows(first.documents)
     ]
     rows["billing.invoices"] = [
-        {
-            "invoice_number": row["Invoice Number"],
-            "account_number": row["Customer Ref"],
-            "invoice_date": BEFORE,
-            "due_date": BEFORE,
-            "status": "Outstanding",
-            "current_amount_due": Decimal(row["Amount_1"]),
-        }
+        billing_invoice(row["Invoice Number"], row["Amount_1"], row["Customer Ref"])
         for row in to_rows(first.upload)
     ]
     for name in (INVOICES, MEMOS, PAYMENTS, LINKS):
@@ -774,6 +772,22 @@ def test_carrying_forward_twice_changes_nothing(drawn: tuple[Rows, dict[str, Dec
     second = plan(rows)
     assert keys(second) == keys(first)
     assert sorted(map(str, to_rows(second.upload))) == sorted(map(str, to_rows(first.upload)))
+    assert len(first.unwritten) == len(first.upload)
+    assert len(second.unwritten) == 0
+    assert ("already_carried" in rules(second, "info")) == bool(len(first.upload))
+
+
+def test_only_what_is_bound_and_stands_in_billing_is_not_written_again() -> None:
+    rows = world()
+    rows[INVOICES] += [invoice("INV2", "50.00", "50.00"), invoice("INV3", "25.00", "25.00")]
+    balance(rows, "175.00")
+    rows["ledger.crosswalk"] = [carried("invoice", "101", "INV1"), carried("invoice", "102", "INV2")]
+    rows["billing.invoices"] = [billing_invoice("101", "100.00")]
+    made = plan(rows)
+    assert made.ready
+    assert list(made.upload["Invoice Number"]) == ["101", "102", "103"]
+    assert list(made.unwritten["Invoice Number"]) == ["102", "103"]
+    assert [row["message"].split()[0] for row in to_rows(made.findings)] == ["1"]
 
 
 # --- the sample, and real answers ---------------------------------------------------------------------------

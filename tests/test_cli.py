@@ -17,7 +17,9 @@ import pytest
 from cli_world import QUARTER, Toolkit
 from lxml import etree
 
+from toolkit import cutover
 from toolkit.cli import COMMANDS
+from toolkit.errors import LedgerError
 from toolkit.rehearsal.sample import SAMPLE
 from toolkit.tables import conform, from_rows, to_rows
 from toolkit.workbook_tables import fill_decisions
@@ -496,6 +498,51 @@ def test_carry_forward_writes_the_upload_where_it_is_told(toolkit: Toolkit, at: 
     assert said.code == 0
     assert f"40 invoices, 8,995.18 open, written to {file}" in said.out
     assert len(file.read_text(encoding="utf-8").splitlines()) == 41
+
+
+def test_carrying_forward_again_writes_only_what_billing_does_not_have(
+    toolkit: Toolkit, at: Any, tmp_path: Path
+) -> None:
+    workspace, file = at("carried"), tmp_path / "again.csv"
+    said = toolkit("-w", workspace, "carry-forward", "--out", file)
+    assert said.code == 0
+    assert "Nothing new to carry: no file was written." in said.out
+    assert "40 invoices are already in BluBilling: not written again." in said.out
+    assert not file.exists()
+    with Workspace(workspace) as ws:
+        rows, carried = to_rows(ws.read("billing.invoices")), set(ws.read("ledger.crosswalk")["key"])
+        lost = next(row["invoice_number"] for row in rows if row["invoice_number"] in carried)
+        kept = [row for row in rows if row["invoice_number"] != lost]
+        ws.write("billing.invoices", from_rows("billing.invoices", kept))
+    document = toolkit("-w", workspace, "carry-forward", "--out", file, "--json").json
+    assert (document["ready"], document["rows"], document["file"]) == (True, 1, str(file))
+    assert [line.split(",")[0] for line in file.read_text(encoding="utf-8").splitlines()[1:]] == [lost]
+
+
+def test_no_upload_file_is_ever_there_unbound(
+    at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "upload.csv"
+    with Workspace(at("mapped")) as ws:
+
+        def fail(rows: object) -> int:
+            assert not file.exists()
+            raise LedgerError("the disk is full")
+
+        monkeypatch.setattr(ws.ledger, "bind", fail)
+        with pytest.raises(LedgerError):
+            cutover.carry_forward(ws, file)
+    assert list(tmp_path.glob("*upload*")) == []
+
+
+@pytest.mark.parametrize("stage", ["carried", "exported"])
+def test_the_cutover_date_stays_once_documents_went_across(toolkit: Toolkit, at: Any, stage: str) -> None:
+    workspace = at(stage)
+    said = toolkit("-w", workspace, "set", "cutover_date", "2025-11-30")
+    assert said.code == 2
+    assert "44 documents were carried forward" in said.err
+    assert toolkit("-w", workspace, "set", "cutover_date", "--json").json == {"cutover_date": "2025-12-31"}
+    assert toolkit("-w", workspace, "set", "cutover_date", "2025-12-31").code == 0
 
 
 # --- the queue ----------------------------------------------------------------------------------------------

@@ -275,6 +275,18 @@ def test_a_setting_that_does_not_fit_changes_nothing(ws: Workspace) -> None:
     assert (ws.path / "workspace.toml").read_bytes() == before
 
 
+def test_the_cutover_date_moves_until_something_was_sent(ws: Workspace) -> None:
+    ws.set("cutover_date", "2025-11-30")
+    job = ws.queue(a_plan("invoice:1"), approved_by="ann").job
+    assert job is not None
+    ws.set("cutover_date", "2025-12-31")
+    complete(ws, job, "invoice:1")
+    with pytest.raises(SettingError, match="1 operations sent"):
+        ws.set("cutover_date", "2026-01-31")
+    ws.set("set_size", "7")
+    assert ws.settings.cutover_date == dt.date(2025, 12, 31)
+
+
 def test_a_setting_edited_by_hand_is_checked(ws: Workspace) -> None:
     path = ws.path / "workspace.toml"
     text = path.read_text(encoding="utf-8")

@@ -43,12 +43,20 @@ class CarryForward:
         ``carry_forward.documents``, one row an open invoice, credit memo or unapplied payment.
     findings : pandas.DataFrame
         ``findings``.
+    standing : frozenset of str
+        Invoice numbers that were carried before and stand in BluBilling: never uploaded a second time.
     """
 
     ready: bool
     upload: pd.DataFrame
     documents: pd.DataFrame
     findings: pd.DataFrame
+    standing: frozenset[str] = frozenset()
+
+    @property
+    def unwritten(self) -> pd.DataFrame:
+        """The rows of the upload that BluBilling does not have yet: what a file is written of."""
+        return self.upload[~self.upload["Invoice Number"].isin(self.standing)]
 
 
 def plan_carry_forward(tables: Mapping[str, pd.DataFrame], settings: Settings) -> CarryForward:
@@ -80,6 +88,12 @@ def plan_carry_forward(tables: Mapping[str, pd.DataFrame], settings: Settings) -
     found += receivables.findings
     found += prove_balances(books)
     found += _notes(documents)
+    standing = _standing(documents, books)
+    if standing:
+        message = (
+            f"{len(standing)} invoices were carried before and are already in BluBilling: not written again"
+        )
+        found.append(finding("info", "already_carried", message, table="billing.invoices"))
     listed = findings(found)
     ready = not bool((listed["severity"] == "error").any())
     columns = TABLES["carry_forward.documents"].names
@@ -91,7 +105,15 @@ def plan_carry_forward(tables: Mapping[str, pd.DataFrame], settings: Settings) -
             "carry_forward.documents", [{name: row.get(name) for name in columns} for row in documents]
         ),
         listed,
+        standing,
     )
+
+
+def _standing(documents: Sequence[Row], books: Books) -> frozenset[str]:
+    bound = {row["quickbooks_id"] for row in books.rows("ledger.crosswalk") if row["origin"] == "quickbooks"}
+    numbers = {row["invoice_number"] for row in books.rows("billing.invoices", "invoice_number")}
+    invoices = (row for row in documents if row["record_kind"] == "invoice" and row["txn_id"] in bound)
+    return frozenset(row["key"] for row in invoices if row["key"] in numbers)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from toolkit.errors import UsageError
 from toolkit.import_plan import Scope, import_jobs
 from toolkit.tables import to_rows
 from toolkit.workspace import PILOT_DOCUMENTS, Workspace
+from toolkit.workspace_files import write_atomically
 
 IDS_PER_QUERY = 100
 
@@ -105,27 +106,37 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
     Returns
     -------
     tuple
-        The plan, and the file written; ``None`` where the gate refused and nothing changed.
+        The plan, and the file written; ``None`` where the gate refused and nothing changed, or where
+        BluBilling has all of them already.
     """
     plan = plan_carry_forward(ws.tables(), ws.settings)
     if not plan.ready:
         return plan, None
+    bindings = [
+        {
+            "record_kind": row["record_kind"],
+            "key": row["key"],
+            "origin": "quickbooks",
+            "quickbooks_id": row["txn_id"],
+            "ref_number": row["ref_number"],
+            "customer_list_id": row["customer_list_id"],
+            "amount": row["open_amount"],
+        }
+        for row in to_rows(plan.documents)
+    ]
     path = out or ws.path / "reports" / "carry_forward.csv"
+    text = plan.unwritten.to_csv(index=False, lineterminator="\r\n")
+
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode())
+        # Before the file has its name: an invoice that can be uploaded and is not bound would go back.
+        ws.ledger.bind(bindings)
+
     with ws.lock():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plan.upload.to_csv(path, index=False, encoding="utf-8", lineterminator="\r\n")
-        ws.ledger.bind(
-            {
-                "record_kind": row["record_kind"],
-                "key": row["key"],
-                "origin": "quickbooks",
-                "quickbooks_id": row["txn_id"],
-                "ref_number": row["ref_number"],
-                "customer_list_id": row["customer_list_id"],
-                "amount": row["open_amount"],
-            }
-            for row in to_rows(plan.documents)
-        )
+        if not len(plan.unwritten):
+            ws.ledger.bind(bindings)
+            return plan, None
+        write_atomically(path, write)
     return plan, path
 
 

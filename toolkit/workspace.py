@@ -24,7 +24,13 @@ from toolkit.tables import to_arrow, to_rows
 from toolkit.workspace_files import file_name, open_packed, save_packed, write_atomically
 from toolkit.workspace_lock import LOCK_TIMEOUT, reserved, writer_lock
 from toolkit.workspace_making import copy, first_settings, make, new_config, open_ledger
-from toolkit.workspace_queue import PILOT_DOCUMENTS, QueueResult, queue_plan, require_pilot
+from toolkit.workspace_queue import (
+    PILOT_DOCUMENTS,
+    QueueResult,
+    queue_plan,
+    require_movable_cutover,
+    require_pilot,
+)
 from toolkit.workspace_qwc import build_qwc
 from toolkit.workspace_tables import STORED, Tables, read_table, require_table, table_path, write_table
 
@@ -194,11 +200,13 @@ class Workspace:
         Raises
         ------
         SettingError
-            No such setting, or a value that does not fit.
+            No such setting, a value that does not fit, or another cutover date once documents went across.
         """
         with self.lock():
             now = self._load()
             settings = now.settings.with_text(key, text)
+            if settings.cutover_date != now.settings.cutover_date:
+                require_movable_cutover(self.ledger)
             config.save(self.path, replace(now, settings=settings))
         return settings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from toolkit.errors import UsageError
+from toolkit.errors import SettingError, UsageError
 from toolkit.ledger import Ledger
 from toolkit.ledger_records import ENDED_ATTEMPTS, LIST_KINDS
 from toolkit.settings import Settings
@@ -69,6 +69,18 @@ def require_pilot(
         f" {PILOT_DOCUMENTS}: export fewer first and look at them in QuickBooks, then approve the rest;"
         " or go without a pilot with `toolkit set pilot false`"
     )
+
+
+def require_movable_cutover(ledger: Ledger) -> None:
+    """Raise ``SettingError`` where documents were carried or sent: they stand on the date they went by."""
+    carried = int((ledger.crosswalk()["origin"] == "quickbooks").sum())
+    applied = int((ledger.operations()["status"] == "applied").sum())
+    if carried or applied:
+        raise SettingError(
+            "cutover_date",
+            f"{carried:,} documents were carried forward and {applied:,} operations sent by the present one",
+            "it stays; for another date make a new workspace with toolkit init",
+        )
 
 
 def _complete_exports(ledger: Ledger) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,6 @@ from toolkit.cli.shared import (
 from toolkit.display import money, show_findings
 from toolkit.display_steps import show_matches, show_plan
 from toolkit.errors import UsageError
-from toolkit.tables import to_rows
 
 CHARGE_KEYS = (
     "contract_code",
@@ -132,6 +132,7 @@ def carry_forward(
     """Write the open invoices for BluBilling, or say why not.
 
     It refuses, with the reasons, until every customer is matched and every plan's charges are mapped.
+    Invoices that were carried before and are in BluBilling are not written again.
 
     Example: toolkit carry-forward --out carry_forward.csv
     """
@@ -139,21 +140,28 @@ def carry_forward(
         plan, path = cutover.carry_forward(ws, out)
         document = {
             "ready": plan.ready,
-            "rows": len(plan.upload) if plan.ready else 0,
+            "rows": len(plan.unwritten),
             "file": str(path) if path else None,
             "findings": plan.findings,
         }
 
         def show(console: Console) -> None:
             show_findings(console, plan.findings)
-            if path is None:
+            if not plan.ready:
                 console.print("Refused: nothing was written. Mend the errors above, then run it again.")
                 return
-            total = sum(
-                row["open_amount"] for row in to_rows(plan.documents) if row["record_kind"] == "invoice"
-            )
+            if plan.standing:
+                console.print(
+                    f"{len(plan.standing):,} invoices are already in BluBilling: not written again."
+                )
+            if path is None:
+                console.print(
+                    "Nothing new to carry: no file was written. Do not upload an earlier one again."
+                )
+                return
+            total = sum(map(Decimal, plan.unwritten["Amount_1"]), Decimal(0))
             console.print(
-                f"{len(plan.upload):,} invoices, {money(total)} open, written to {path}",
+                f"{len(plan.unwritten):,} invoices, {money(total)} open, written to {path}",
                 markup=False,
                 soft_wrap=True,
             )
