@@ -45,6 +45,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "checks_registry",
         "checks_drafts",
         "checks_books",
+        "checks_twice",
         "checks_context",
         "checks_rows",
         "checks_customers",

@@ -99,6 +99,12 @@ def local_item(name: str, **more: Any) -> Change:
     )
 
 
+def by_hand(**more: Any) -> dict[str, Any]:
+    """Return a payment that somebody entered in QuickBooks."""
+    row = {"txn_id": "H-1", "customer_list_id": "C-1", "total_amount": Decimal(60), "txn_date": day(5)}
+    return row | more
+
+
 LEFT_OUT: dict[str, tuple[Change, str]] = {
     "origin": (
         put("ledger.crosswalk", bound("invoice", "INV-1", "9-1", "quickbooks", amount=Decimal(100))),
@@ -236,6 +242,11 @@ ERRORS: dict[str, tuple[Change, str, dict[str, str]]] = {
         {"deposit_accounts__Paypal": "Card Clearing"},
     ),
     "deposit_account": (lambda t: None, "deposit_accounts.ACH", {"deposit_accounts__ACH": "Nowhere"}),
+    "already_in_quickbooks": (
+        add("quickbooks.payments", by_hand(txn_date=day(20))),
+        "P-1",
+        {},
+    ),
     "payment_sum": (alter("billing.payments", 0, unapplied_balance=Decimal("0.01")), "P-1", {}),
     "application_negative": (
         add("billing.payment_applications", application("P-1", "INV-0", "-1.00")),
@@ -508,6 +519,60 @@ def test_what_was_paid_before_counts() -> None:
         ),
     )
     assert "50.00 is open" in one(planned(change), "overpaid")["message"]
+
+
+CARRIED = put(
+    "ledger.crosswalk",
+    bound("invoice", "INV-1", "9-1", "quickbooks", amount=Decimal(100), customer_list_id="C-1"),
+)
+PAID_THERE = add(
+    "quickbooks.payment_applications", {"payment_txn_id": "H-1", "txn_id": "9-1", "amount": Decimal(60)}
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        both(
+            alter("billing.payments", 0, check_number="77"),
+            add("quickbooks.payments", by_hand(ref_number="77")),
+        ),
+        both(CARRIED, PAID_THERE, add("quickbooks.payments", by_hand(customer_list_id="C-2"))),
+        add("quickbooks.payments", by_hand(memo="P-1 [bb:payment:P-1]", customer_list_id="C-2")),
+    ],
+)
+def test_a_payment_entered_in_quickbooks_by_hand_is_not_sent_again(change: Change) -> None:
+    plan = planned(change)
+    assert "H-1 of 60.00 on 2026-01-05" in one(plan, "already_in_quickbooks")["message"]
+    assert stays(plan)["P-1"] == "blocked"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        add("quickbooks.payments", by_hand()),
+        add("quickbooks.payments", by_hand(txn_date=day(20), customer_list_id="C-2")),
+        add("quickbooks.payments", by_hand(txn_date=day(20), total_amount=Decimal("60.01"))),
+        add("quickbooks.payments", by_hand(txn_date=day(20), left_at=dt.datetime(2026, 1, 21))),
+        add("quickbooks.payments", by_hand(txn_date=day(20), memo="P-0 [bb:payment:P-0]")),
+        both(
+            add("quickbooks.payments", by_hand(txn_date=day(20))),
+            put("ledger.crosswalk", bound("payment", "P-0", "H-1")),
+        ),
+        both(CARRIED, PAID_THERE, add("quickbooks.payments", by_hand(txn_date=day(31, 12, 2025)))),
+    ],
+)
+def test_another_payment_in_quickbooks_is_not_taken_for_it(change: Change) -> None:
+    plan = planned(change)
+    assert not len(plan.findings) and "payment:P-1" in set(plan.operations["key"])
+
+
+@pytest.mark.parametrize("table", ["quickbooks.invoices", "quickbooks.credit_memos"])
+def test_a_document_entered_in_quickbooks_by_hand_holds_its_number(table: str) -> None:
+    there = {"txn_id": "H-1", "ref_number": "INV-1", "customer_list_id": "C-1"}
+    plan = planned(add(table, there))
+    assert "H-1" in one(plan, "number_taken")["message"]
+    assert stays(plan)["INV-1"] == "blocked"
 
 
 def test_an_inactive_account_is_no_deposit_account() -> None:

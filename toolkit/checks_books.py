@@ -332,3 +332,8 @@ class Books:
     def crosswalk(self) -> dict[tuple[str, str], Row]:
         """``ledger.crosswalk`` by kind of record and key."""
         return {(row["record_kind"], row["key"]): row for row in self.rows("ledger.crosswalk")}
+
+    @cached_property
+    def bound_ids(self) -> set[str]:
+        """ListIDs and TxnIDs that the crosswalk knows."""
+        return {row["quickbooks_id"] for row in self.crosswalk.values()}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from toolkit.checks_books import Books
 from toolkit.checks_drafts import ZERO, Draft, Payment, Row, Target
+from toolkit.checks_twice import Strangers
 from toolkit.settings import Settings
 
 IN_FLIGHT = ("pending", "sent", "unknown")
@@ -61,11 +62,10 @@ class Context(Books):
     def number_holders(self) -> dict[str, set[str]]:
         """Who holds a RefNumber already: number to holders, for people; an operation's key if it is ours."""
         holders: dict[str, set[str]] = defaultdict(set)
-        ours = {row["quickbooks_id"] for row in self.crosswalk.values()}
         memos = self.rows("quickbooks.credit_memos", "txn_id", "ref_number")
         for kind, rows in (("invoice", self.quickbooks_invoices.values()), ("credit memo", memos)):
             for row in rows:
-                if row["ref_number"] and row["txn_id"] not in ours:
+                if row["ref_number"] and row["txn_id"] not in self.bound_ids:
                     holders[row["ref_number"]].add(f"{kind} {row['txn_id']} in QuickBooks")
         for (kind, key), row in self.crosswalk.items():
             if row["ref_number"] and kind in ("invoice", "credit_memo"):
@@ -74,6 +74,15 @@ class Context(Books):
             if row["ref_number"] and not key.startswith("payment:"):
                 holders[row["ref_number"]].add(key)
         return holders
+
+    @cached_property
+    def strangers(self) -> Strangers:
+        """The payments that somebody entered in QuickBooks by hand."""
+        return Strangers(self, self.cutover)
+
+    def has_part(self, key: str) -> bool:
+        """Return whether QuickBooks has a part of a receipt from us."""
+        return ("payment", key.removeprefix("payment:")) in self.crosswalk
 
     def _by_payment(self, numbers: Mapping[str, Row]) -> dict[str, dict[str, Row]]:
         """Return rows keyed ``number`` or ``number/account`` by payment number, then by their key."""

@@ -134,23 +134,18 @@ def _paid_before(context: Context, planned: Iterable[Payment]) -> Iterable[tuple
             yield row["invoice_number"], row["amount_applied"]
     for draft in planned:
         for part in draft.parts:
-            if _has(context, part):
+            if context.has_part(part.key):
                 yield from ((a.invoice_number, a.amount) for a in part.applications)
 
 
 def _still_to_apply(context: Context, draft: Payment) -> list[Application]:
-    parts = [part for part in draft.parts if not _has(context, part)]
+    parts = [part for part in draft.parts if not context.has_part(part.key)]
     return [a for part in parts for a in part.applications if not a.problem]
-
-
-def _has(context: Context, part: Part) -> bool:
-    """Return whether QuickBooks has a part from us."""
-    return ("payment", part.key.removeprefix("payment:")) in context.crosswalk
 
 
 def payment_operations(context: Context, draft: Payment) -> list[Operation]:
     """Return the ReceivePaymentAdd of each part that QuickBooks does not have yet."""
-    return [_part_operation(context, draft, part) for part in draft.parts if not _has(context, part)]
+    return [_part_operation(context, draft, part) for part in draft.parts if not context.has_part(part.key)]
 
 
 def _part_operation(context: Context, draft: Payment, part: Part) -> Operation:
