@@ -350,17 +350,67 @@ def test_an_invoice_credited_since_and_never_imported_is_an_error() -> None:
     assert rules(plan(rows), "error") == {"paid_since": "INV9"}
 
 
-def test_an_invoice_that_left_the_import_is_told_and_one_paid_since_is_an_error() -> None:
+def test_an_invoice_that_left_the_open_ones_is_an_error_until_it_is_read_again() -> None:
     rows = world()
     rows[INVOICES] = [invoice("INV1", "100.00", "100.00", left_at=READ)]
     balance(rows, "0.00")
     made = plan(rows)
+    assert not made.ready
+    assert rules(made, "error") == {"left_unread": "INV1"}
+    [row] = to_rows(made.findings)
+    assert row["suggestion"] == "toolkit import invoices --start 2025-01-01 --end 2025-12-31"
+    # Read again: a journal entry of January paid it, so it was open at the cutover.
+    rows[INVOICES] = [invoice("INV1", "100.00", "0.00")]
+    rows[LINKS] = [link("INV1", "JE1", "-100.00", "JournalEntry", txn_date=AFTER)]
+    made = plan(rows)
     assert made.ready
-    assert len(made.documents) == 0
-    assert rules(made) == {"left_unread": "INV1"}
+    assert open_amounts(made) == {"INV1": Decimal("100.00")}
+
+
+def test_an_invoice_that_left_and_is_paid_since_is_an_error() -> None:
+    rows = world()
+    rows[INVOICES] = [invoice("INV1", "100.00", "100.00", left_at=READ)]
+    balance(rows, "0.00")
     rows[PAYMENTS] = [payment("PAY1", "100.00", "0.00", txn_date=AFTER)]
     rows[APPLIED] = [applied("PAY1", "INV1", "100.00")]
     assert rules(plan(rows), "error") == {"paid_since": "INV1"}
+
+
+@pytest.mark.parametrize(("discount", "ready"), [("0.00", False), ("60.00", True)])
+def test_an_invoice_that_left_is_paid_by_the_cutover_only_in_full(discount: str, ready: bool) -> None:
+    rows = world()
+    rows[INVOICES] = [invoice("INV1", "100.00", "60.00", left_at=READ)]
+    balance(rows, "0.00")
+    rows[PAYMENTS] = [payment("PAY1", "40.00", "0.00")]
+    rows[APPLIED] = [applied("PAY1", "INV1", "40.00", discount_amount=Decimal(discount))]
+    made = plan(rows)
+    assert made.ready == ready
+    assert rules(made, "error") == ({} if ready else {"left_unread": "INV1"})
+
+
+@pytest.mark.parametrize(
+    ("paid", "finished", "ready"),
+    [
+        (True, READ + dt.timedelta(hours=1), True),
+        (False, READ + dt.timedelta(hours=1), False),  # of open ones only, it says nothing
+        (True, READ - dt.timedelta(hours=1), False),
+    ],
+)
+def test_an_invoice_that_a_whole_import_lacks_is_deleted(
+    paid: bool, finished: dt.datetime, ready: bool
+) -> None:
+    rows = world()
+    rows[INVOICES] = [invoice("INV1", "100.00", "100.00", left_at=READ)]
+    rows[INVOICES] += [
+        invoice(f"INV{n}", "0.00", "0.00", txn_date=dt.date(2025, 12, n), import_job=7, is_paid=paid)
+        for n in (2, 20)
+    ]
+    job = {"id": 7, "kind": "import:invoices", "status": "complete", "created_at": READ}
+    rows["ledger.jobs"] = [job | {"finished_at": finished}]
+    balance(rows, "0.00")
+    made = plan(rows)
+    assert made.ready == ready
+    assert rules(made, "warning" if ready else "error") == {"left_unread": "INV1"}
 
 
 @pytest.mark.parametrize(

@@ -258,22 +258,71 @@ class Receivables:
                     )
 
     def _left_unread(self) -> Iterator[dict[str, str | None]]:
-        """Yield invoices that were open when they were read and that a later import no longer returned."""
-        told = {link["txn_id"] for kind in KINDS for row in self.rows[kind] for link in self._pays(kind, row)}
-        told |= self.ours
+        """Yield invoices that were open when they were read and that a later import no longer returned.
+
+        Paid by the cutover, it is not carried; paid later, `paid_since` tells. Otherwise nobody knows what
+        became of it (a journal entry pays without a word) until it is read again, paid ones included.
+        """
+        paid: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        since: set[str] = set()
+        for kind in ("payment", "credit_memo"):
+            for row in self.rows[kind]:
+                for link in self._pays(kind, row):
+                    if row["txn_date"] and row["txn_date"] > self.cutover:
+                        since.add(link["txn_id"])
+                    discount = link.get("discount_amount") or ZERO
+                    paid[link["txn_id"]] += abs(link["amount"] or ZERO) + discount
         frame = self.books.frame("quickbooks.invoices")
         for row in to_rows(frame[frame["left_at"].notna()]):
             is_open = row["balance_remaining"] and row["txn_date"] and row["txn_date"] <= self.cutover
-            if is_open and row["txn_id"] not in told:
-                yield self._on(
-                    "warning",
-                    "left_unread",
-                    f"{row['balance_remaining']:,.2f} were open when it was read; since "
-                    f"{row['left_at']:%Y-%m-%d} QuickBooks returns it no more: not carried",
-                    "invoice",
-                    row,
-                    "left_at",
-                )
+            known = row["txn_id"] in self.ours | since or paid[row["txn_id"]] >= document_total(
+                "invoice", row
+            )
+            if is_open and not known:
+                yield self._left(row)
+
+    def _left(self, row: Row) -> dict[str, str | None]:
+        gone = self._read_whole_since(row)
+        was = f"{row['balance_remaining']:,.2f} were open when it was read; since {row['left_at']:%Y-%m-%d} "
+        again = f"toolkit import invoices --start {row['txn_date']:%Y}-01-01 --end {self.cutover}"
+        what = (
+            "QuickBooks returns it no more, not even among the paid ones: deleted there, so not carried"
+            if gone
+            else f"it is not among the open ones, and nothing known paid it: read it again, {again}"
+        )
+        return finding(
+            "warning" if gone else "error",
+            "left_unread",
+            was + what,
+            table="quickbooks.invoices",
+            key=row["txn_id"],
+            column="left_at",
+            value=row["left_at"],
+            suggestion=None if gone else again,
+        )
+
+    def _read_whole_since(self, row: Row) -> bool:
+        """Return whether an import of invoices, the paid ones too, covered its date since it was missed."""
+        return any(
+            finished >= row["left_at"] and first <= row["txn_date"] <= last
+            for finished, first, last in self._whole_imports
+        )
+
+    @cached_property
+    def _whole_imports(self) -> list[tuple[dt.datetime, dt.date, dt.date]]:
+        """When imports that returned paid invoices finished, and the first and last date they returned."""
+        finished = {
+            row["id"]: row["finished_at"]
+            for row in self.books.rows("ledger.jobs")
+            if row["kind"] == "import:invoices" and row["status"] == "complete" and row["finished_at"]
+        }
+        dates: dict[int, list[dt.date]] = defaultdict(list)
+        whole: set[int] = set()
+        for row in self.rows["invoice"]:
+            if row["import_job"] in finished and row["txn_date"]:
+                dates[row["import_job"]].append(row["txn_date"])
+                whole |= {row["import_job"]} if row["is_paid"] else set()
+        return [(finished[job], min(dates[job]), max(dates[job])) for job in whole]
 
     def _find(
         self, severity: str, rule: str, message: str, kind: str, row: Row, column: str | None = None
