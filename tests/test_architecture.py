@@ -48,6 +48,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "checks_twice",
         "checks_context",
         "checks_rows",
+        "checks_changed",
         "checks_customers",
         "checks_documents",
         "checks_payments",

@@ -295,7 +295,7 @@ WARNINGS: dict[str, tuple[Change, str]] = {
     ),
 }
 
-APART = {"customer_not_exported"}
+APART = {"customer_not_exported", "changed_after_sent"}
 """Rules shown by a test of their own below."""
 
 

@@ -747,3 +747,78 @@ def test_rows_and_money_add_up(
         assert sum(Decimal(entry["PaymentAmount"]) for entry in applied) <= (operation["amount"] or 0)
     if limit:
         assert sum(o["record_kind"] in ("invoice", "credit_memo") for o in made.values()) <= limit
+
+
+# --- what was sent and changed since ------------------------------------------------------------------------
+
+
+def sent(rows: Rows) -> Rows:
+    """Send what the rows make, as a ledger would keep it."""
+    plan = planned(rows)
+    rows["ledger.operations"] = [
+        {name: row[name] for name in TABLES["ledger.operations"].names if name in row}
+        | {"job": 1, "status": "applied", "txn_id": f"Q-{row['position']}"}
+        for row in to_rows(plan.operations)
+    ]
+    rows["ledger.crosswalk"] = [
+        bound(row["record_kind"], row["key"].partition(":")[2], row["txn_id"], amount=row["amount"])
+        for row in rows["ledger.operations"]
+    ]
+    return rows
+
+
+def changed(plan: Plan) -> dict[str, str]:
+    """Return column to message of what changed after it was sent."""
+    assert set(plan.findings["severity"]) <= {"warning"}
+    return {
+        row["column"]: row["message"] for row in to_rows(plan.findings) if row["rule"] == "changed_after_sent"
+    }
+
+
+def test_what_was_sent_and_stands_as_it_was_says_nothing() -> None:
+    rows = sent(bill(split(), "INV-3", "-5.00"))
+    for options in (JANUARY | ALL, {"new": True} | ALL):
+        plan = planned(rows, **options)
+        assert not len(plan.findings) and not len(plan.operations)
+
+
+@pytest.mark.parametrize("rule", ["as_is", "counter:1"])
+@pytest.mark.parametrize("known", ["ledger.operations", "ledger.crosswalk"])
+def test_an_invoice_that_turned_negative_is_no_second_document(rule: str, known: str) -> None:
+    rows = sent(world())
+    del rows[{"ledger.operations", "ledger.crosswalk"}.difference({known}).pop()]
+    rows["billing.invoices"][0]["current_amount_due"] = Decimal("-100.00")
+    rows["billing.invoice_lines"][0] |= {"amount": Decimal("-100.00"), "unit_price": Decimal("-100.00")}
+    plan = planned(rows, text={"number_rule": rule} if rule != "as_is" else {}, **JANUARY, invoices=True)
+    assert not len(plan.operations) and stays(plan) == {"INV-1": "already_sent"}
+    assert "was given 100.00, the source has -100.00" in changed(plan)["amount"]
+
+
+def test_an_invoice_that_waits_is_no_second_document_when_it_turns_negative() -> None:
+    rows = sent(world())
+    del rows["ledger.crosswalk"]
+    rows["ledger.operations"][0]["status"] = "pending"
+    rows["billing.invoices"][0]["current_amount_due"] = Decimal("-100.00")
+    plan = planned(rows, **JANUARY, invoices=True)
+    assert stays(plan) == {"INV-1": "under_way"} and "amount" in changed(plan)
+
+
+@pytest.mark.parametrize("options", [JANUARY | ALL, {"new": True} | ALL])
+def test_a_row_that_changed_after_it_was_sent_is_said(options: dict[str, Any]) -> None:
+    rows = sent(world())
+    rows["billing.invoices"][0] |= {"account_number": "A2", "invoice_date": day(11)}
+    plan = planned(rows, **options)
+    assert set(changed(plan)) == {"account_number", "date"} and not len(plan.operations)
+    rows = pay(sent(pay(world(), "P-2", "40.00")), "P-3", "0.00", ("INV-1", "0.00"), status="Declined")
+    assert not changed(planned(rows, **options))
+    rows["billing.payment_applications"].append(application("P-2", "INV-1", "40.00"))
+    plan = planned(rows, **options)
+    assert "was given none, the source has 40.00 on INV-1" in changed(plan)["applications"]
+
+
+def test_a_date_that_left_the_range_after_it_was_sent_is_said() -> None:
+    rows = sent(world())
+    rows["billing.invoices"][0]["invoice_date"] = day(10, 3)
+    assert set(changed(planned(rows))) == {"date"}
+    march = {"start": day(2, 2), "end": day(28, 2)}
+    assert not changed(planned(rows, **march, invoices=True))

@@ -11,14 +11,23 @@ from __future__ import annotations
 
 # In this order their rules are asked: what stays behind whatever else is wrong with it comes first.
 from toolkit import checks_rows  # isort: skip
-from toolkit import checks_customers, checks_documents, checks_items, checks_payments  # isort: skip
+from toolkit import checks_changed, checks_customers, checks_documents, checks_items, checks_payments  # isort: skip
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Draft
 from toolkit.checks_registry import RULES, Rule, as_finding, problems
 
-__all__ = ["OUTCOMES", "ROOMS", "RULES", "Rule", "check_request", "check_row", "reason_to_leave_out"]
+__all__ = [
+    "OUTCOMES",
+    "ROOMS",
+    "RULES",
+    "Rule",
+    "check_request",
+    "check_row",
+    "check_sent",
+    "reason_to_leave_out",
+]
 
-ROOMS = (checks_rows, checks_customers, checks_documents, checks_payments, checks_items)
+ROOMS = (checks_rows, checks_changed, checks_customers, checks_documents, checks_payments, checks_items)
 """The modules that hold rules."""
 
 
@@ -45,3 +54,8 @@ def check_row(context: Context, draft: Draft) -> list[dict[str, str | None]]:
 def check_request(context: Context, draft: Draft) -> list[dict[str, str | None]]:
     """Return findings on the requests made from one row: lengths and characters."""
     return [as_finding(*each, draft) for each in problems(context, draft, "error", stage="request")]
+
+
+def check_sent(context: Context, draft: Draft) -> list[dict[str, str | None]]:
+    """Return findings on a row that was queued or sent before: what changed in it since."""
+    return [as_finding(*each, draft) for each in problems(context, draft, "warning", stage="sent")]

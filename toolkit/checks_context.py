@@ -16,6 +16,10 @@ from toolkit.checks_twice import Strangers
 from toolkit.settings import Settings
 
 IN_FLIGHT = ("pending", "sent", "unknown")
+OPERATION = (
+    *("key", "job", "status", "txn_id", "ref_number"),
+    *("account_number", "txn_date", "amount", "expected"),
+)
 POSTED = ("Outstanding", "Paid")
 ROLLED_UP = (*POSTED, "CarriedOver")
 
@@ -42,10 +46,14 @@ class Context(Books):
         self.drafts: dict[str, Draft] = {}
 
     @cached_property
+    def queued(self) -> dict[str, Row]:
+        """Every operation ever queued, by key: its status, and what was asked."""
+        return {row["key"]: row for row in self.rows("ledger.operations", *OPERATION)}
+
+    @cached_property
     def in_flight(self) -> dict[str, Row]:
         """Operations queued or sent and not answered, by key."""
-        rows = self.rows("ledger.operations", "key", "status", "ref_number", "job")
-        return {row["key"]: row for row in rows if row["status"] in IN_FLIGHT}
+        return {key: row for key, row in self.queued.items() if row["status"] in IN_FLIGHT}
 
     @cached_property
     def invoices(self) -> dict[str, Row]:
@@ -118,15 +126,41 @@ class Context(Books):
             missing = [part for part in draft.parts if part.key.removeprefix("payment:") not in bound]
             partly = len(draft.parts) > 1 and draft.source_key not in bound and missing
             return [] if partly else [row["quickbooks_id"] for row in bound.values()]
-        kind = "credit_memo" if draft.is_credit_memo else "invoice"
-        row = self.crosswalk.get((kind, draft.source_key))
-        return [row["quickbooks_id"]] if row and row["origin"] == "billing" else []
+        found: list[str] = []
+        for key in self.keys(draft):
+            kind, _, number = key.partition(":")
+            row, queued = self.crosswalk.get((kind, number)), self.queued.get(key, {})
+            if row and row["origin"] == "billing":
+                found.append(row["quickbooks_id"])
+            elif row is None and queued.get("status") == "applied":
+                found.append(queued["txn_id"] or key)
+        return found
+
+    def keys(self, draft: Draft) -> list[str]:
+        """Return the keys a document may have been sent under: an invoice may have changed its sign since."""
+        if draft.kind == "invoice":
+            return [f"invoice:{draft.source_key}", f"credit_memo:{draft.source_key}"]
+        return [draft.key]
 
     def waiting(self, draft: Draft) -> list[Row]:
         """Return the operations of a row that are queued, or sent and not answered."""
         if isinstance(draft, Payment):
             return list(self._waiting_payments.get(draft.source_key, {}).values())
-        return [self.in_flight[draft.key]] if draft.key in self.in_flight else []
+        return [self.in_flight[key] for key in self.keys(draft) if key in self.in_flight]
+
+    @cached_property
+    def _queued_payments(self) -> dict[str, dict[str, Row]]:
+        rows = {key: row for key, row in self.queued.items() if key.startswith("payment:")}
+        return self._by_payment({key.removeprefix("payment:"): row for key, row in rows.items()})
+
+    def operations_of(self, draft: Draft) -> list[Row]:
+        """Return the operations that carried a row to QuickBooks, or will; none where one of them failed."""
+        if isinstance(draft, Payment):
+            rows = list(self._queued_payments.get(draft.source_key, {}).values())
+        else:
+            rows = [self.queued[key] for key in self.keys(draft) if key in self.queued]
+            rows = [row for row in rows if row["status"] in (*IN_FLIGHT, "applied")]
+        return rows if all(row["status"] in (*IN_FLIGHT, "applied") for row in rows) else []
 
     def payers(self, draft: Draft) -> list[Target]:
         """Return the QuickBooks customers that a document names."""

@@ -60,8 +60,8 @@ class Rule:
         One sentence for the docs page.
     on : tuple of str
         Kinds of draft it looks at: customer, invoice, credit, payment, item.
-    stage : {"row", "request"}
-        Whether it judges the source row, or the request made from it.
+    stage : {"row", "request", "sent"}
+        Whether it judges the source row, the request made from it, or a row that was queued or sent before.
     waivable : bool
         Whether a person may let the row through.
     check : callable

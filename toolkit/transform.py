@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from toolkit.checks import check_request, check_row, reason_to_leave_out
+from toolkit.checks import check_request, check_row, check_sent, reason_to_leave_out
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Document, Draft, Operation, Payment
 from toolkit.errors import SettingError, UsageError
@@ -108,7 +108,7 @@ def plan_export(
     planner.hold_back_dependents()
     return Plan(
         operations=operations_frame(planner.exported()),
-        findings=findings(row for draft in planner.drafts for row in draft.findings),
+        findings=findings([*planner.noted, *(row for draft in planner.drafts for row in draft.findings)]),
         left_out=left_out_frame(planner.drafts),
         totals=totals_frame(planner.drafts, planner.out_of_range),
         start=first,
@@ -151,6 +151,7 @@ class _Planner:
     def __init__(self, context: Context, first: dt.date, last: dt.date | None, new: bool) -> None:
         self.context, self.first, self.last, self.new = context, first, last, new
         self.out_of_range: OutOfRange = {}
+        self.noted: list[dict[str, str | None]] = []
         self.items: dict[str, Draft] = {}
         self.customers: list[Draft] = []
         self.documents: list[Document] = []
@@ -176,6 +177,8 @@ class _Planner:
 
     def _enter(self, draft: Any) -> Any:
         draft.left_out = reason_to_leave_out(self.context, draft)
+        if draft.left_out and draft.left_out[0] in UNDER_WAY:
+            self.noted += check_sent(self.context, draft)
         self.context.drafts[draft.key] = draft
         return draft
 
@@ -220,11 +223,22 @@ class _Planner:
     def _in_range(self, drafts: Iterable[Any]) -> list[Any]:
         kept = []
         for draft in drafts:
-            if draft.date < self.first or (self.last is not None and draft.date > self.last):
+            if not self._within(draft.date):
                 self._count_out(draft)
+                self._note_out(draft)
             else:
                 kept.append(draft)
         return kept
+
+    def _within(self, date: dt.date) -> bool:
+        return self.first <= date and (self.last is None or date <= self.last)
+
+    def _note_out(self, draft: Draft) -> None:
+        """Say what is wrong with a row outside the range: a date that moved it out after it was sent."""
+        if any(
+            row["txn_date"] and self._within(row["txn_date"]) for row in self.context.operations_of(draft)
+        ):
+            self.noted += check_sent(self.context, draft)
 
     def _not_sent(self, drafts: list[Any]) -> list[Any]:
         """With ``new``, leave away what was sent: it is not in question any more."""
