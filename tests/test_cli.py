@@ -164,9 +164,33 @@ def test_after_a_pilot_it_says_to_export_the_rest(toolkit: Toolkit, at: Any) -> 
     assert detail == "5 operations applied, a pilot: look at them, then export the rest"
     assert command.startswith("toolkit export --start")
     toolkit("-w", workspace, "set", "pilot", "false")
-    states = {part["name"]: part["state"] for part in toolkit("-w", workspace, "--json").json["steps"]}
-    assert states["Export to QuickBooks"] == "done"
-    assert states["Tie out"] != "blocked"
+    detail, command = export_step(toolkit, workspace)
+    assert re.fullmatch(r"5 operations applied; \d+ are not sent yet", detail)
+    assert command == "toolkit export --new --customers --invoices --payments --credits"
+
+
+def test_the_export_is_open_until_nothing_waits_and_nothing_is_blocked(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("exported")
+    toolkit("-w", workspace, "set", "pilot", "false")
+    with Workspace(workspace) as ws:
+        sent = {row["source_key"] for row in to_rows(ws.read("ledger.operations"))}
+        rows = to_rows(ws.read("billing.invoices"))
+        kept = [row for row in rows if row["invoice_number"] in sent]
+        ws.write("billing.invoices", from_rows("billing.invoices", kept))
+        for name in ("payments", "payment_applications", "adjustments"):
+            ws.write(f"billing.{name}", from_rows(f"billing.{name}", []))
+        customers = to_rows(ws.read("mapping.customers"))
+        new = [{**row, "decision": None} for row in customers if row["decision"] == "(new)"]
+        ws.ledger.decide("customers", new, "analyst")
+    document = toolkit("-w", workspace, "--json").json
+    states = {part["name"]: part for part in document["steps"]}
+    assert states["Export to QuickBooks"]["state"] == "done"
+    assert states["Export to QuickBooks"]["detail"] == "5 operations applied"
+    with Workspace(workspace) as ws:
+        unsent = next(row for row in rows if row["invoice_number"].startswith("INV-") and row not in kept)
+        long = {**unsent, "invoice_number": "A-NUMBER-THAT-IS-TOO-LONG"}
+        ws.write("billing.invoices", from_rows("billing.invoices", [*kept, long]))
+    assert export_step(toolkit, workspace)[0] == "5 operations applied; 1 rows are blocked"
 
 
 def test_a_draft_waits_for_approval_and_a_queue_for_the_server(toolkit: Toolkit, at: Any) -> None:

@@ -17,6 +17,7 @@ from toolkit.carry_forward import CarryForward, plan_carry_forward
 from toolkit.errors import UsageError
 from toolkit.import_plan import Scope, import_jobs
 from toolkit.tables import to_rows
+from toolkit.transform_result import BLOCKED
 from toolkit.workspace import PILOT_DOCUMENTS, Workspace
 from toolkit.workspace_files import write_atomically
 
@@ -313,11 +314,29 @@ def _export_state(ws: Workspace, exports: list[dict[str, Any]], applied: int) ->
         return "open", f"held: {_numbered(at['held'])}", f"toolkit release {at['held'][0]}"
     if not applied:
         return "open", "nothing exported yet", EXPORT
+    unsent, blocked, command = _unsent(ws)
+    if not unsent and not blocked:
+        return "done", f"{applied:,} operations applied", command
     operations = ws.read("ledger.operations")
     documents = int((~operations["record_kind"].isin(["item", "customer"])).sum())
     if ws.settings["pilot"] and len(exports) == 1 and documents <= PILOT_DOCUMENTS:
         return "open", f"{applied:,} operations applied, a pilot: look at them, then export the rest", EXPORT
-    return "done", f"{applied:,} operations applied", EXPORT
+    left = [f"{unsent:,} are not sent yet"] * bool(unsent) + [f"{blocked:,} rows are blocked"] * bool(blocked)
+    return "open", f"{applied:,} operations applied; {', '.join(left)}", command
+
+
+def _unsent(ws: Workspace) -> tuple[int, int, str]:
+    """Return how many operations wait to be exported, how many rows are blocked, and what exports them."""
+    switches = ["customers", "invoices", "payments"]
+    if ws.settings["credit_item"] or ws.settings["credit_account"]:
+        switches.append("credits")
+    plan = plan_export(ws, new=True, **dict.fromkeys(switches, True))
+    blocked = int(plan.left_out["rule"].isin(BLOCKED).sum())
+    return (
+        len(plan.operations),
+        blocked,
+        " ".join(["toolkit export --new", *(f"--{name}" for name in switches)]),
+    )
 
 
 def _numbered(jobs: list[int]) -> str:
