@@ -34,6 +34,7 @@ from toolkit.tables import TABLES, empty, findings, from_rows
 from toolkit.workspace import Workspace
 from toolkit.workspace_config import endpoint
 from toolkit.workspace_files import file_name
+from toolkit.workspace_lock import writer_lock
 
 NOW = dt.datetime(2026, 1, 31, 9, 30)
 PASSWORD = "correct horse"
@@ -704,3 +705,17 @@ def test_auto_approve_works_only_after_a_persons_run(ws: Workspace) -> None:
     assert second is not None
     found = ws.ledger.job(second)
     assert (found.status, found.approved_by) == ("queued", "auto_approve")
+
+
+def test_an_init_that_broke_off_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"")
+    with pytest.raises(WorkspaceError, match=r"without its workspace\.toml.*name another folder"):
+        Workspace.create(tmp_path, company="Acme", password="a password")
+
+
+def test_a_lock_whose_holder_cannot_be_named_is_let_go_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "workspace.holder").mkdir()  # a folder of that name: the file cannot be written
+    with writer_lock(tmp_path):
+        pass
+    code = "import sys, filelock; filelock.FileLock(sys.argv[1]).acquire(timeout=2)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "workspace.lock")], check=True)

@@ -35,7 +35,9 @@ class _Gate:
                     self._file.acquire(timeout=timeout)
                 except filelock.Timeout as error:
                     raise WorkspaceLocked(str(self.folder), self._holder()) from error
-                (self.folder / HOLDER_FILE).write_text(str(os.getpid()), encoding="utf-8")
+                # Only to name the holder: whoever cannot write it still has the lock.
+                with contextlib.suppress(OSError):
+                    (self.folder / HOLDER_FILE).write_text(str(os.getpid()), encoding="utf-8")
             self._inside += 1
 
     def leave(self) -> None:

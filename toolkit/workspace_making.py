@@ -114,5 +114,10 @@ def require_vacant(folder: Path) -> None:
     """Raise ``WorkspaceError`` where a workspace cannot be made because something is there."""
     if folder.exists() and not folder.is_dir():
         raise WorkspaceError(f"{folder} is a file: name a folder")
-    if (folder / config.FILE).exists() or (folder / LEDGER_FILE).exists():
+    if (folder / config.FILE).exists():
         raise WorkspaceError(f"{folder} is a workspace already: name another folder")
+    if (folder / LEDGER_FILE).exists():
+        raise WorkspaceError(
+            f"{folder} holds a ledger without its {config.FILE}: an `init` that broke off, or a workspace that "
+            "lost it. Put the file back, or move the folder away, or name another folder"
+        )
