@@ -737,7 +737,10 @@ def test_rows_and_money_add_up(
             )
         assert sum(row["source_amount"] for row in found) == sum(source.values())
     errors = {row["key"] for row in to_rows(plan.findings) if row["severity"] == "error"}
-    assert errors <= {row["source_key"] for row in out if row["rule"] == "blocked"}
+    # What stands before the cutover is out of the range, and said all the same.
+    early = {row["invoice_number"] for row in rows["billing.invoices"] if row["invoice_date"] < day(1)}
+    early |= {row["payment_number"] for row in rows["billing.payments"] if row["effective_date"] < day(1)}
+    assert errors - early <= {row["source_key"] for row in out if row["rule"] == "blocked"}
     for operation in made.values():
         assert all(made[key]["position"] < operation["position"] for key in operation["depends_on"])
         lines = operation["fields"].get("InvoiceLineAdd") or operation["fields"].get("CreditMemoLineAdd")
@@ -822,3 +825,22 @@ def test_a_date_that_left_the_range_after_it_was_sent_is_said() -> None:
     assert set(changed(planned(rows))) == {"date"}
     march = {"start": day(2, 2), "end": day(28, 2)}
     assert not changed(planned(rows, **march, invoices=True))
+
+
+# --- the wrong side of the cutover --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [JANUARY | ALL, {"new": True} | ALL])
+def test_what_is_on_the_wrong_side_of_the_cutover_is_said_whatever_the_range(options: dict[str, Any]) -> None:
+    before = {"invoice_date": day(31, 12, 2025)}
+    rows = bill(world(), "INV-0", "7.00", **before)
+    bill(rows, "INV-D", "7.00", status="Draft", **before)
+    bill(rows, "INV-C", "7.00", **before)
+    pay(rows, "P-0", "5.00", effective_date=day(30, 12, 2025))
+    pay(rows, "P-D", "5.00", effective_date=day(30, 12, 2025), status="Declined")
+    rows["ledger.crosswalk"] = [bound("invoice", "INV-C", "9-1", "quickbooks", amount=Decimal(7))]
+    plan = planned(rows, **options)
+    found = {row["key"]: (row["rule"], row["severity"]) for row in to_rows(plan.findings)}
+    assert found == dict.fromkeys(["INV-0", "P-0"], ("cutover_side", "error"))
+    assert set(operations(plan)) == {"invoice:INV-1", "payment:P-1"}
+    assert totals(plan, "billing.invoices")["out_of_range_count"] == 3

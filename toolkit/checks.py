@@ -24,6 +24,7 @@ __all__ = [
     "check_request",
     "check_row",
     "check_sent",
+    "check_side",
     "reason_to_leave_out",
 ]
 
@@ -59,3 +60,9 @@ def check_request(context: Context, draft: Draft) -> list[dict[str, str | None]]
 def check_sent(context: Context, draft: Draft) -> list[dict[str, str | None]]:
     """Return findings on a row that was queued or sent before: what changed in it since."""
     return [as_finding(*each, draft) for each in problems(context, draft, "warning", stage="sent")]
+
+
+def check_side(context: Context, draft: Draft) -> list[dict[str, str | None]]:
+    """Return the finding on a row of the wrong side of the cutover: it is asked whatever the range."""
+    found = RULES["cutover_side"]
+    return [as_finding(found, problem, draft) for problem in found.check(context, draft)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from toolkit.checks import check_request, check_row, check_sent, reason_to_leave_out
+from toolkit.checks import check_request, check_row, check_sent, check_side, reason_to_leave_out
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Document, Draft, Operation, Payment
 from toolkit.errors import SettingError, UsageError
@@ -234,11 +234,16 @@ class _Planner:
         return self.first <= date and (self.last is None or date <= self.last)
 
     def _note_out(self, draft: Draft) -> None:
-        """Say what is wrong with a row outside the range: a date that moved it out after it was sent."""
-        if any(
-            row["txn_date"] and self._within(row["txn_date"]) for row in self.context.operations_of(draft)
-        ):
-            self.noted += check_sent(self.context, draft)
+        """Say what is wrong with a row whatever the range.
+
+        A row that was sent may have left the range by its new date; one on QuickBooks' side of the cutover
+        that QuickBooks does not have would be in neither system's books, for no range ever takes it.
+        """
+        context = self.context
+        if any(row["txn_date"] and self._within(row["txn_date"]) for row in context.operations_of(draft)):
+            self.noted += check_sent(context, draft)
+        elif not reason_to_leave_out(context, draft):
+            self.noted += check_side(context, draft)
 
     def _not_sent(self, drafts: list[Any]) -> list[Any]:
         """With ``new``, leave away what was sent: it is not in question any more."""
