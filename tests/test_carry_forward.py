@@ -607,6 +607,31 @@ def test_every_charge_of_a_living_plan_is_mapped() -> None:
     assert rules(plan(rows), "error") == {"charge_unmapped": "P1 / hosting"}
 
 
+@pytest.mark.parametrize(("amount", "ready"), [("90.00", False), ("0.00", True)])
+def test_a_charge_with_money_on_it_is_not_left_out(amount: str, ready: bool) -> None:
+    rows = world()
+    rows["billing.charges"][0]["price_code"] = "Legacy"
+    none = {"contract_code": "P1", "price_code": "Legacy", "decision": "(none)"}
+    rows["mapping.charge_items"] = [{**none, "decided_by": "ann", "decided_at": READ}]
+    rows["billing.invoices"] = [billing_invoice("B-1", amount)]
+    line = {"invoice_number": "B-1", "contract_code": "P1", "price_code": "Legacy"}
+    rows["billing.invoice_lines"] = [
+        {**line, "line_position": 1, "charge_position": 1, "amount": Decimal(amount)}
+    ]
+    made = plan(rows)
+    assert made.ready == ready
+    assert rules(made, "error") == ({} if ready else {"charge_unmapped": "P1 / Legacy"})
+
+
+def test_a_customer_with_invoices_is_not_left_out() -> None:
+    rows = world()
+    none = {"account_number": "A2", "decision": "(none)", "decided_by": "ann", "decided_at": READ}
+    rows["mapping.customers"] = [none]
+    assert plan(rows).ready
+    rows["billing.invoices"] = [billing_invoice("B-1", "90.00", account="A2")]
+    assert rules(plan(rows), "error") == {"customer_undecided": "A2"}
+
+
 @pytest.mark.parametrize(("end", "ready"), [("2025-12-31", True), ("2026-01-01", False)])
 def test_a_plan_that_ended_by_the_cutover_needs_no_mapping(end: str, ready: bool) -> None:
     rows = world()
