@@ -64,6 +64,7 @@ class Books:
             self.frame("billing.customers"),
             self.frame("quickbooks.customers"),
             self.frame("mapping.customers"),
+            invoices=self.frame("billing.invoices"),
         )
         return {row["account_number"]: row for row in to_rows(matched)}
 
@@ -189,6 +190,8 @@ class Books:
             self.frame("billing.charges"),
             self.frame("quickbooks.items"),
             self.frame("mapping.charge_items"),
+            invoice_lines=self.frame("billing.invoice_lines"),
+            invoices=self.frame("billing.invoices"),
             local_items=self.frame("mapping.local_items"),
         )
         return {(row["contract_code"], row["price_code"]): row for row in to_rows(matched)}
