@@ -357,6 +357,14 @@ def test_a_new_customer_that_is_not_exported_blocks_its_documents() -> None:
     assert not len(plan.findings) and "invoice:INV-2" in set(plan.operations["key"])
 
 
+def test_what_is_posted_by_hand_is_told_where_it_is_listed() -> None:
+    plan = planned(LEFT_OUT["post_by_hand"][0])
+    reason = next(row["reason"] for row in to_rows(plan.left_out) if row["source_key"] == "R-1")
+    assert reason == (
+        "Refund of -60.00 is not sent: post it by hand (`toolkit table plan.left_out` lists them)"
+    )
+
+
 @pytest.mark.parametrize("status", ["Draft", "Error", "Cancelled"])
 def test_an_invoice_of_another_status_stays_behind(status: str) -> None:
     plan = planned(both(billed("INV-2", "5.00", status=status)))
@@ -502,6 +510,7 @@ def test_a_charge_marked_none_is_left_away_only_where_no_money_hangs_on_it() -> 
     # Where money hangs on it anywhere, the decision is in doubt, and nothing is left away by it.
     plan = planned(both(free, billed("INV-2", "5.00", "Free")))
     assert {row["key"] for row in to_rows(plan.findings)} >= {"INV-1", "INV-2"}
+    assert all("marked (none), but money hangs on it" in row["message"] for row in to_rows(plan.findings)[:2])
 
 
 def test_what_is_open_in_quickbooks_bounds_what_is_paid() -> None:

@@ -13,7 +13,7 @@ REF_NUMBER_LENGTH = 11
 QUANTITY_PLACES = Decimal("0.00001")
 CENT = Decimal("0.01")
 SOLD = ("Service", "NonInventory", "OtherCharge", "Discount")
-BY_HAND = "goes to the schedule of what is posted by hand"
+BY_HAND = "is not sent: post it by hand (`toolkit table plan.left_out` lists them)"
 
 
 def cents(amount: Decimal) -> Decimal:
@@ -118,7 +118,8 @@ def _charge_unmapped(_: Context, draft: Document) -> Iterator[Problem]:
     for line in draft.lines:
         if not line.known and not (line.status == "none" and line.amount == 0):
             code, plan = line.row["price_code"], line.row["contract_code"]
-            why = "marked (none), but money hangs on it" if line.status == "none" else line.reason
+            doubted = line.status == "none" or line.reason == "money_hangs_on_it"
+            why = "marked (none), but money hangs on it" if doubted else line.reason
             yield Problem(
                 f"charge {code!r} of plan {plan} has no item ({why})", "price_code", f"{plan} / {code}"
             )
