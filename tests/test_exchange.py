@@ -633,6 +633,27 @@ def test_a_query_that_fails_ends_its_job_and_the_others_go_on(
     assert world.percent[-1] == 100
 
 
+@pytest.mark.parametrize("name", ["CurrencyQuery", "ClassQuery"])
+def test_what_is_switched_off_keeps_no_list_from_landing(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (number,) = world.ws.queue_import("lists")
+    off = 'statusCode="3250" statusSeverity="Error" statusMessage="This feature is not enabled."'
+    saying(world, monkeypatch, f"<{name}Rq", off)
+    assert world.run() == "OK"
+    assert job(world, number)[0] == "complete"
+    assert len(world.ws.read("quickbooks.accounts")) > 0
+    assert len(world.ws.read("quickbooks.terms")) > 0
+
+
+def test_a_list_that_must_be_there_is_not_switched_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (number,) = world.ws.queue_import("lists")
+    off = 'statusCode="3250" statusSeverity="Error" statusMessage="This feature is not enabled."'
+    saying(world, monkeypatch, "<AccountQueryRq", off)
+    world.run()
+    assert job(world, number)[0] == "failed"
+
+
 def test_a_query_that_quickbooks_refuses_ends_its_job_and_the_others_go_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

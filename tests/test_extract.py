@@ -265,6 +265,20 @@ def test_nothing_found_is_fine_and_a_warning_is_said(ws: Workspace) -> None:
     assert ids(ws, "items") == ["80-1"]
 
 
+def test_what_is_switched_off_is_said_and_what_was_known_of_it_stands(ws: Workspace, clock: Clock) -> None:
+    one = "<CurrencyRet><ListID>Y-1</ListID><Name>Euro</Name></CurrencyRet>"
+    lists = ("Account", "Terms", "Class", "SalesTaxCode", "PaymentMethod", "Company", "Host", "Preferences")
+    rest = [response(f"{name}Query", code=1) for name in lists]
+    land_import(ws, "lists", response("CurrencyQuery", one), *rest)
+    clock.on()
+    landed = land_import(ws, "lists", response("CurrencyQuery", code=3250), *rest)
+    assert landed.complete
+    said = [(row["severity"], row["rule"], row["column"]) for row in to_rows(landed.findings)]
+    assert said == [("info", "feature_off", "CurrencyQuery")]
+    assert ids(ws, "currencies") == ["Y-1"]
+    assert left(ws, "currencies") == {}
+
+
 def test_foreign_files_change_nothing(ws: Workspace, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.xml", tmp_path / "bad.xml.gz"
     good.write_bytes(answer(response("ItemQuery", item(1))))

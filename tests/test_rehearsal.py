@@ -371,6 +371,12 @@ def test_a_filter_that_is_not_simulated_is_not_passed_over(desk: Desk) -> None:
     assert desk.code(f"<InvoiceQueryRq>{macro}</InvoiceQueryRq>") == 3250
 
 
+def test_currencies_are_not_available_while_multi_currency_is_off(desk: Desk) -> None:
+    assert desk.code("<CurrencyQueryRq/>") == 3250
+    desk.company.books.about.preferences["MultiCurrencyPreferences"] = {"IsMultiCurrencyOn": True}
+    assert desk.code("<CurrencyQueryRq/>") in (0, 1)
+
+
 def test_include_ret_element_trims(desk: Desk) -> None:
     answer = desk.ask(
         "<CustomerQueryRq><IncludeRetElement>ListID</IncludeRetElement>"

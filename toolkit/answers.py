@@ -12,12 +12,13 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from toolkit.import_plan import FEATURE_OFF, OPTIONAL
 from toolkit.landing import RECORDS, Unit
 from toolkit.qbxml_io import NO_STATUS, Batch, LeftBehind, Status, parse
 from toolkit.quickbooks_codes import FOUND_NOTHING, explain_status
 from toolkit.tables import finding
 
-__all__ = ["Answer", "arrival", "is_error", "page_of", "read_answer", "rows_of", "units_of"]
+__all__ = ["Answer", "arrival", "is_error", "is_off", "page_of", "read_answer", "rows_of", "units_of"]
 
 _PAGE = re.compile(r"J(\d+)Q(\d+)P(\d+)", re.ASCII)
 _STAMP = re.compile(r"(\d{8}T\d{12})Z-")
@@ -102,12 +103,20 @@ def rows_of(batches: Sequence[Batch]) -> Rows:
 
 def is_error(status: Status) -> bool:
     """Tell whether a request failed: codes below 1000 are warnings, with whatever was found."""
-    return status.code >= 1000 or status.code == NO_STATUS
+    return (status.code >= 1000 or status.code == NO_STATUS) and not is_off(status)
+
+
+def is_off(status: Status) -> bool:
+    """Tell whether a query asked for what the company has switched off: there is nothing to import."""
+    return status.request in OPTIONAL and status.code == FEATURE_OFF
 
 
 def _about(status: Status) -> list[dict[str, str | None]]:
     if status.code in (0, FOUND_NOTHING):
         return []
+    if is_off(status):
+        message = f"{status.request}: the feature is switched off in QuickBooks, there is nothing to import."
+        return [finding("info", "feature_off", message, column=status.request, value=status.code)]
     severity, rule = ("error", "quickbooks_error") if is_error(status) else ("warning", "quickbooks_warning")
     message = f"{status.request}: {explain_status(status.code, status.message)}"
     key = status.request_id

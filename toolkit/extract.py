@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from toolkit.answers import Answer, arrival, is_error, page_of, read_answer, rows_of, units_of
+from toolkit.answers import Answer, arrival, is_error, is_off, page_of, read_answer, rows_of, units_of
 from toolkit.billing_load import Loaded, load, read_billing
 from toolkit.errors import InputFileError, QbxmlParseError, UsageError
 from toolkit.import_progress import Progress, Step, failures
@@ -323,13 +323,17 @@ def _land_job(ws: Workspace, number: int, tally: _Tally) -> None:
     if waiting:
         raise UsageError(f"job {number} still waits for {', '.join(waiting)}")
     units: list[Unit] = []
+    off: set[str] = set()
     for page in ws.ledger.pages(number):
         with ws.open_answer(page.path) as stream:
             answer = read_answer(stream, page.path)
+        off.update(status.request for status in answer.statuses if is_off(status))
         tally.add_answer(answer)
         units += units_of(answer, arrival(page.path, page.at))
     as_of = max((unit.arrived for unit in units), default=ws.ledger.now())
-    covered = [found for query in queries if (found := coverage(query)) is not None]
+    # What is switched off is no empty list: what was known of it stands.
+    asked = (query for query in queries if query.name not in off)
+    covered = [found for query in asked if (found := coverage(query)) is not None]
     landing = land_units(ws, units, covered, number, as_of)
     _count(landing, tally)
     tally.job = number

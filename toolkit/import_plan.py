@@ -12,6 +12,12 @@ from typing import Any
 
 from toolkit.errors import UsageError
 
+OPTIONAL = frozenset({"CurrencyQuery", "ClassQuery"})
+"""Queries about what a company may have switched off: an import is whole without their answer."""
+
+FEATURE_OFF = 3250
+"""How QuickBooks answers them then: "not enabled or not available" (which code it is, is unconfirmed)."""
+
 _CUSTOM_FIELDS = {"OwnerID": "0"}  # 0: the custom fields a user sees
 _LINES = {"IncludeLineItems": True}
 _LINKS = {"IncludeLinkedTxns": True}

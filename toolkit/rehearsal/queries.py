@@ -41,6 +41,11 @@ _DOCUMENTS = {
     "CreditMemoQuery": "CreditMemo",
     "ReceivePaymentQuery": "ReceivePayment",
 }
+NEEDS = {"CurrencyQuery": ("MultiCurrencyPreferences", "IsMultiCurrencyOn")}
+"""The preference without which a query is answered with 3250.
+
+That QuickBooks does so while multi-currency is off, and with this code, is unconfirmed (PROTOCOL 7.2).
+"""
 # The simulated company holds none of these.
 _EMPTY = ("SalesReceiptQuery", "ChargeQuery", "JournalEntryQuery", "DataExtDefQuery")
 
@@ -87,7 +92,7 @@ def run(books: Books, iterators: Iterators, request: Incoming, version: str) -> 
     ------
     Rejected
         3030 for a range the wrong way round, 3120 for an unknown iterator, 3150 for an iterator without
-        MaxReturned, 3250 for a filter that is not simulated.
+        MaxReturned, 3250 for a filter that is not simulated and for what is switched off.
     """
     values = request.values
     show = Show(
@@ -147,6 +152,8 @@ def _counted(request: Incoming, outcome: Outcome, count: int) -> Outcome:
 def _select(books: Books, request: Incoming) -> tuple[list[Record], list[str]]:
     """Return what a query finds, and the identifiers and names that it does not."""
     name, values = request.name, request.values
+    if name in NEEDS and not books.about.get(*NEEDS[name]):
+        raise not_available()
     if name in _LISTS:
         return _list_elements(books, name, values)
     if name in _DOCUMENTS:
