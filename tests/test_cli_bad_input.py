@@ -239,6 +239,15 @@ def test_two_pilots_at_once_are_no_pilot(toolkit: Toolkit, at: Any) -> None:
     assert "jobs 1, 2 has 8 documents" in refused(toolkit, workspace, "-w", workspace, "approve", "1", "2")
 
 
+def test_two_small_jobs_are_not_approved_in_part(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("carried")
+    for _ in range(2):
+        toolkit("-w", workspace, "export", *QUARTER, "--invoices", "--limit", "2")
+    assert "the first is a pilot" in refused(toolkit, workspace, "-w", workspace, "approve", "1", "2")
+    assert toolkit("-w", workspace, "approve", "1").code == 0
+    assert "job 1 is the pilot" in refused(toolkit, workspace, "-w", workspace, "approve", "2")
+
+
 # --- files --------------------------------------------------------------------------------------------------
 
 

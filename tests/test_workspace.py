@@ -681,6 +681,21 @@ def test_the_first_export_is_a_pilot(ws: Workspace) -> None:
         ws.approve(big, "ann")
 
 
+def test_a_second_export_waits_until_the_pilot_is_complete(ws: Workspace) -> None:
+    first = ws.queue(a_plan(*invoices(2))).job
+    second = ws.queue(a_plan(*invoices(2, first=10))).job
+    assert first is not None
+    assert second is not None
+    ws.approve(first, "ann")
+    with pytest.raises(UsageError, match="job 1 is the pilot and not complete"):
+        ws.approve(second, "ann")
+    with pytest.raises(UsageError, match="job 1 is the pilot"):
+        ws.queue(a_plan(*invoices(2, first=20)), approved_by="ann")
+    complete(ws, first, *invoices(2))
+    ws.approve(second, "ann")
+    assert ws.ledger.job(second).status == "queued"
+
+
 def test_customers_are_no_documents_and_what_is_left_out_does_not_count(ws: Workspace) -> None:
     ws.queue(a_plan(*invoices(4)))
     result = ws.queue(a_plan(*(f"customer:{number}" for number in range(9)), *invoices(6)), approved_by="ann")

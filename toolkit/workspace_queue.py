@@ -56,13 +56,22 @@ def queue_plan(ledger: Ledger, settings: Settings, plan: Plan, approved_by: str 
 
 
 def require_pilot(
-    ledger: Ledger, settings: Settings, operations: Sequence[Mapping[str, Any]], what: str
+    ledger: Ledger, settings: Settings, operations: Sequence[Mapping[str, Any]], what: str, *, jobs: int = 1
 ) -> None:
-    """Raise ``UsageError`` where the first export of a workspace has more documents than a pilot may."""
+    """Raise ``UsageError`` where the first export has more documents than a pilot may, or is a second one."""
     if not settings["pilot"]:
         return
+    if _complete_exports(ledger):
+        return
     documents = sum(row["record_kind"] not in LIST_KINDS for row in operations)
-    if documents <= PILOT_DOCUMENTS or _complete_exports(ledger):
+    if documents <= PILOT_DOCUMENTS:
+        if jobs > 1:
+            raise UsageError(f"{what}: the first is a pilot: approve one, let it go through, then the others")
+        if (under_way := _pilots_under_way(ledger)) and documents:
+            raise UsageError(
+                f"job {under_way[0]} is the pilot and not complete: let it go through, look at it in"
+                " QuickBooks, then approve the next; or go without a pilot with `toolkit set pilot false`"
+            )
         return
     raise UsageError(
         f"{what} has {documents} documents, and the first export of a workspace is a pilot of at most"
@@ -86,6 +95,20 @@ def require_movable_cutover(ledger: Ledger) -> None:
 def _complete_exports(ledger: Ledger) -> list[int]:
     rows = to_rows(ledger.jobs())
     return [row["id"] for row in rows if row["kind"] == "export" and row["status"] == "complete"]
+
+
+def _pilots_under_way(ledger: Ledger) -> list[int]:
+    """Return the export jobs with documents that were approved and can still send."""
+    active = {
+        row["id"]
+        for row in to_rows(ledger.jobs())
+        if row["kind"] == "export" and row["status"] in ("queued", "running", "held")
+    }
+    return sorted(
+        job
+        for job in active
+        if any(row["record_kind"] not in LIST_KINDS for row in to_rows(ledger.operations(job)))
+    )
 
 
 def _may_go_by_itself(ledger: Ledger) -> bool:

@@ -15,6 +15,7 @@ from toolkit.display import terminal_table
 from toolkit.display_steps import show_tie_out
 from toolkit.errors import UsageError
 from toolkit.ledger_jobs import in_flight
+from toolkit.ledger_records import LIST_KINDS
 from toolkit.tables import to_rows
 from toolkit.workspace import Workspace
 from toolkit.workspace_queue import require_pilot
@@ -166,9 +167,11 @@ def _require_all(ws: Workspace, numbers: list[int], verb: str) -> None:
         if status not in states:
             raise UsageError(f"job {number} is {status}: {why}")
     if verb == "approve":
-        rows = [row for number in numbers for row in to_rows(ws.ledger.operations(number))]
+        by_job = [to_rows(ws.ledger.operations(number)) for number in numbers]
+        rows = [row for listed in by_job for row in listed]
+        loaded = sum(any(row["record_kind"] not in LIST_KINDS for row in listed) for listed in by_job)
         named = f"job{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
-        require_pilot(ws.ledger, ws.settings, rows, named)
+        require_pilot(ws.ledger, ws.settings, rows, named, jobs=loaded)
     elif verb in ("hold", "cancel"):
         wanted = "held" if verb == "hold" else "cancelled"
         with ws.ledger.reading() as connection:
