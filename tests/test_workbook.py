@@ -47,6 +47,7 @@ ODD += ["a\nb", "_x0041_", "Søn", "a\u00a0b", "=", "\u0410BC", "a\tb", "_x005F"
 class Cutover:
     """A small cutover in memory: the tables, and the decisions as a ledger would hold them."""
 
+    more_lines: list[dict[str, Any]] = field(default_factory=list)
     codes: list[str | None] = field(default_factory=lambda: ["HOST", "SETUP", "DISC", "Support"])
     held: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {"charge_items": [], "customers": [], "payment_methods": []}
@@ -85,13 +86,14 @@ class Cutover:
             "method": "CreditCard",
         }
         paid |= {"amount": Decimal(5), "effective_date": dt.date(2026, 1, 31), "status": "Paid"}
-        line = {"invoice_number": "N1", "line_position": 1, "contract_code": "P1"}
+        line: dict[str, Any] = {"invoice_number": "N1", "line_position": 1, "contract_code": "P1"}
         bill = {"invoice_number": "N1", "account_number": "007", "status": "Paid"}
         day = dt.date(2026, 1, 31)
-        lines = [
+        lines: list[dict[str, Any]] = [
             {**line, "charge_position": 1, "price_code": "SETUP", "amount": Decimal("9.50")},
             {**line, "charge_position": 2, "price_code": "HOST", "amount": Decimal("1.00")},
         ]
+        lines += [{**line, **more} for more in self.more_lines]
         bill |= {"invoice_date": day, "due_date": day, "current_amount_due": Decimal("10.50")}
         frames = {
             "items": from_rows("quickbooks.items", items),
@@ -389,6 +391,17 @@ def test_none_is_taken_where_no_money_hangs(path: Path, cutover: Cutover) -> Non
     edit(path, "Charges", "DISC", decision="(none)")
     read = cutover.read(path)
     assert (decided(read), rules(read)) == ([("DISC", "(none)", None, None)], [])
+
+
+def test_a_sum_of_zero_may_hide_money_and_an_account_may_owe(path: Path, cutover: Cutover) -> None:
+    cutover.more_lines = [
+        {"price_code": "DISC", "charge_position": 3 + n, "amount": Decimal(amount)}
+        for n, amount in enumerate(("90", "-90"))
+    ]
+    edit(path, "Charges", "DISC", decision="(none)")
+    read = cutover.read(path)
+    assert read.decisions == {}
+    assert ("error", "money_hangs_on_it") in rules(read)
 
 
 def test_an_item_of_a_number_is_chosen_by_its_text(path: Path, cutover: Cutover) -> None:

@@ -88,6 +88,7 @@ def match_customers(
                 "is_active": found and found["is_active"] is not False,
                 "source": customer["source"],
                 **decided_row(decision, use),
+                "money": _has_money(customer, use),
                 "_customer": customer,
             }
         )
@@ -143,7 +144,8 @@ def standing(decisions: pd.DataFrame, *key: str) -> dict[tuple[Any, ...], dict[s
 def decided_row(decision: Row, use: Use) -> dict[str, Any]:
     """Return the columns that every match table ends with: the use, and the decision as it stands."""
     kept = ("decision", "note", "decided_by", "decided_at")
-    return {"lines": use.lines, "amount": use.amount, **{name: decision.get(name) for name in kept}}
+    used = {"lines": use.lines, "amount": use.amount, "money": use.money}
+    return {**used, **{name: decision.get(name) for name in kept}}
 
 
 class _Book:
@@ -185,12 +187,16 @@ class _Book:
         return rows[0] if len(rows) == 1 else None
 
 
+def _has_money(customer: Row, use: Use) -> bool:
+    return use.money or bool(customer["outstanding_balance"])
+
+
 def _judge(customer: Row, decision: Row, use: Use, book: _Book) -> tuple[str, str | None, Row | None]:
     """Return status, reason and the QuickBooks customer of one BluBilling customer."""
     numbered = book.by_account.get(customer["account_number"], [])
     if decision and decision["decision"] == NONE:
-        money = use.money or bool(customer["outstanding_balance"])
-        return ("undecided", "money_hangs_on_it", None) if money else ("none", None, None)
+        hangs = _has_money(customer, use)
+        return ("undecided", "money_hangs_on_it", None) if hangs else ("none", None, None)
     if decision and decision["decision"] == NEW and not numbered:
         taken = caseless(_new_name(customer, decision)) in book.taken
         return ("undecided", "name_taken", None) if taken else ("new", None, None)

@@ -128,6 +128,7 @@ _SUGGESTION = (
 _USE = (
     Column("lines", INTEGER, help="Lines of the last twelve months that hang on it."),
     Column("amount", MONEY, help="Money of the last twelve months that hangs on it."),
+    Column("money", BOOLEAN, help="Whether any money hangs on it: a sum of zero may hide some."),
 )
 
 MATCH_TABLES = (

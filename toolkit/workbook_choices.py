@@ -45,9 +45,12 @@ class Choices:
         """Return rule, column, message and suggestion where a choice cannot be taken, else ``None``."""
         decision, _, new_name = entry
         if decision == NONE:
-            if not row["amount"]:
+            if not row["money"]:
                 return None
-            message = f"{row['amount']} of the last twelve months hang on it: it cannot be left out"
+            message = (
+                f"money hangs on it ({row['amount']} in the last twelve months, or an outstanding balance): "
+                "it cannot be left out"
+            )
             return "money_hangs_on_it", "decision", message, None
         if decision == NEW and self.sheet.prefix == "customer":
             if caseless(new_name or "") not in self.taken:
