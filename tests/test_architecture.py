@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "tables_lists",
         "tables_quickbooks",
         "tables_billing",
+        "tables_plans",
         "tables_toolkit",
         "tables",
         "qbxml_particles",
