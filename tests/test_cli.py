@@ -569,6 +569,21 @@ def test_the_cutover_date_stays_once_documents_went_across(toolkit: Toolkit, at:
     assert toolkit("-w", workspace, "set", "cutover_date", "2025-12-31").code == 0
 
 
+def test_patterns_are_expanded_where_the_shell_did_not(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace, odd = at("fresh"), tmp_path / "plans[1].csv"
+    said = toolkit("-w", workspace, "load", SAMPLE / "billing" / "before" / "c*s.csv", "--json")
+    assert said.code == 0
+    assert set(said.json["rows"]) == {"billing.customers", "billing.charges"}
+    odd.write_bytes((SAMPLE / "billing" / "before" / "plans.csv").read_bytes())
+    assert set(toolkit("-w", workspace, "load", odd, "--json").json["rows"]) == {"billing.plans"}
+    inbox = workspace / "inbox"
+    with Workspace(workspace) as ws:
+        data = b'<?xml version="1.0"?><QBXML><QBXMLMsgsRs><ItemQueryRs statusCode="1"/></QBXMLMsgsRs></QBXML>'
+        for name in ("a", "b"):
+            ws.save_answer(data, name=name)
+    assert toolkit("-w", workspace, "land", inbox / "*.zst").code == 0
+
+
 # --- the queue ----------------------------------------------------------------------------------------------
 
 

@@ -251,6 +251,12 @@ def test_two_small_jobs_are_not_approved_in_part(toolkit: Toolkit, at: Any) -> N
 # --- files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("command", ["load", "land"])
+def test_a_pattern_that_matches_nothing(toolkit: Toolkit, at: Any, tmp_path: Path, command: str) -> None:
+    workspace, pattern = at("fresh"), tmp_path / "nothing" / "*.csv"
+    assert f"{pattern}: no file matches" in refused(toolkit, workspace, "-w", workspace, command, pattern)
+
+
 @pytest.mark.parametrize("command", [("load",), ("land",), ("map", "--read")])
 @pytest.mark.parametrize(
     ("name", "content"),

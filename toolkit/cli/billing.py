@@ -18,6 +18,7 @@ from toolkit.cli.shared import (
     WorkspaceOption,
     date_range,
     emit,
+    expanded,
     finish,
     opened,
     person,
@@ -51,7 +52,7 @@ def load(
     Example: toolkit load customers.csv plans.csv charges.xlsx
     """
     with opened(ctx, workspace) as ws:
-        loaded = extract.load(ws, files)
+        loaded = extract.load(ws, expanded(files))
         document = {"rows": loaded.rows, "gone": loaded.gone, "findings": loaded.findings}
 
         def show(console: Console) -> None:

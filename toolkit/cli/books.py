@@ -18,6 +18,7 @@ from toolkit.cli.shared import (
     WorkspaceOption,
     date_range,
     emit,
+    expanded,
     finish,
     opened,
     person,
@@ -90,7 +91,7 @@ def land(
              toolkit land answers/customers.xml.gz --job 2
     """
     with opened(ctx, workspace) as ws:
-        landed = extract.land(ws, files, job=job)
+        landed = extract.land(ws, expanded(files), job=job)
         document = {
             "job": landed.job,
             "complete": landed.complete,

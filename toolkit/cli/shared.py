@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import glob
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,26 @@ def opened(ctx: typer.Context, workspace: Path | None) -> Iterator[Workspace]:
         yield ws
     finally:
         ws.close()
+
+
+def expanded(files: Iterable[Path]) -> list[Path]:
+    """Return the files named, with the patterns among them expanded: the shells of Windows leave that to us.
+
+    Raises
+    ------
+    UsageError
+        A pattern that matches no file.
+    """
+    found: list[Path] = []
+    for file in files:
+        if file.exists() or not any(sign in str(file) for sign in "*?"):
+            found.append(file)
+            continue
+        matches = sorted(Path(name) for name in glob.glob(str(file)))  # noqa: PTH207 - takes drives
+        if not matches:
+            raise UsageError(f"{file}: no file matches")
+        found += matches
+    return found
 
 
 def emit(ctx: typer.Context, as_json: bool, document: Any, show: Callable[[Console], None]) -> None:
