@@ -398,6 +398,44 @@ def test_a_damaged_table_is_made_again_from_the_inbox(ws: Workspace, clock: Cloc
     assert sorted((ws.path / "inbox").iterdir()) == answers, "the inbox is not filled with its own copies"
 
 
+def test_what_is_useless_in_the_inbox_keeps_nothing_else_from_landing(ws: Workspace, clock: Clock) -> None:
+    land_import(ws, "items", response("ItemQuery", item(1), item(2)))
+    for data in (b"", b"<html/>", answer(response("ItemAdd", code=3100, message="Taken."))):
+        clock.on()
+        ws.save_answer(data, name="unasked")
+    clock.on()
+    garbage = ws.save_answer(answer(response("ItemQuery", item(3))), name="rotten")
+    garbage.write_bytes(b"garbage")
+    (ws.path / "quickbooks" / "items.parquet").unlink()
+    landed = extract.land(ws, sorted((ws.path / "inbox").iterdir()))
+    assert ids(ws, "items") == ["80-1", "80-2"]
+    severities = sorted((row["rule"], row["severity"]) for row in to_rows(landed.findings))
+    assert severities == [("quickbooks_error", "info"), *[("unreadable_answer", "warning")] * 3]
+    assert ws.ledger.job(landed.job or 0).status == "complete"
+    with pytest.raises(InputFileError, match="rotten"):
+        extract.land(ws, [garbage])
+
+
+def test_a_page_that_rotted_is_passed_over_and_nothing_is_concluded(ws: Workspace, clock: Clock) -> None:
+    (job,) = ws.queue_import("items")
+    (query,) = ws.ledger.queries(job)
+    for page, more in enumerate((MORE, LAST), 1):
+        name = f"J{job}Q{query.id}P{page}"
+        extract.receive(ws, answer(response("ItemQuery", item(page), request_id=name, **more)), job=job)
+        clock.on()
+    answers = sorted((ws.path / "inbox").iterdir())
+    answers[0].write_bytes(answers[0].read_bytes()[:30])
+    with pytest.raises(InputFileError, match="inbox"):
+        extract.land_job(ws, job)
+    landed = extract.land(ws, answers)
+    assert rules(landed) == ["unreadable_answer"]
+    assert ids(ws, "items") == ["80-1", "80-2"]
+    assert left(ws, "items") == {}
+    (ws.path / "quickbooks" / "items.parquet").unlink()
+    extract.land(ws, answers)
+    assert ids(ws, "items") == ["80-2"]
+
+
 # --- children
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -364,6 +365,19 @@ def test_a_damaged_table_is_named_with_how_to_make_it_again(ws: Workspace, name:
     assert (caught.value.table, caught.value.path) == (name, str(path))
     path.unlink()
     assert ws.read(name).empty, "what the message asks for is enough"
+
+
+def test_a_remedy_quotes_a_folder_with_blanks(ws: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "my books"
+    shutil.copytree(ws.path, folder)
+    with Workspace(folder) as other:
+        other.save_answer(b"<QBXML/>")
+        (folder / "quickbooks" / "items.parquet").write_bytes(b"x")
+        with pytest.raises(DamagedTable) as caught:
+            other.read("quickbooks.items")
+    # Quotes would keep the star from the shell.
+    expected = f'toolkit -w "{folder}" land "{folder / "inbox"}"{os.sep}*.zst ('
+    assert caught.value.remedy.startswith(expected)
 
 
 def test_a_parquet_file_of_something_else_is_damaged_too(ws: Workspace) -> None:

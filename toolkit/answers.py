@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
+from toolkit.errors import InputFileError, QbxmlParseError
 from toolkit.import_plan import FEATURE_OFF, OPTIONAL
 from toolkit.landing import RECORDS, Unit
 from toolkit.qbxml_io import NO_STATUS, Batch, LeftBehind, Status, parse
 from toolkit.quickbooks_codes import FOUND_NOTHING, explain_status
 from toolkit.tables import finding
 
-__all__ = ["Answer", "arrival", "is_error", "is_off", "page_of", "read_answer", "rows_of", "units_of"]
+if TYPE_CHECKING:
+    from toolkit.workspace import Workspace
+
+__all__ = [
+    "Answer",
+    "arrival",
+    "is_error",
+    "is_off",
+    "page_of",
+    "read_answer",
+    "read_kept",
+    "rows_of",
+    "units_of",
+]
+
+UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
+"""What reading a compressed file raises that is absent, cut short or something else."""
 
 _PAGE = re.compile(r"J(\d+)Q(\d+)P(\d+)", re.ASCII)
 _STAMP = re.compile(r"(\d{8}T\d{12})Z-")
@@ -86,6 +104,25 @@ def read_answer(stream: BinaryIO, source: str) -> Answer:
             answer.findings += event.findings
     answer.findings = [{**row, "source": row["source"] or source} for row in answer.findings]
     return answer
+
+
+def read_kept(ws: Workspace, path: str) -> Answer:
+    """Return an answer of the inbox.
+
+    Raises
+    ------
+    InputFileError
+        Its file is absent, cannot be read, or is no answer.
+    """
+    try:
+        with ws.open_answer(path) as stream:
+            return read_answer(stream, path)
+    except FileNotFoundError as error:
+        raise InputFileError(path, "there is no such file") from error
+    except QbxmlParseError as error:
+        raise InputFileError(path, str(error)) from error
+    except UNREADABLE as error:
+        raise InputFileError(path, f"it cannot be read ({error})") from error
 
 
 def units_of(answer: Answer, arrived: dt.datetime) -> list[Unit]:

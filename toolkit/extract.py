@@ -7,7 +7,6 @@ wait there until its last query is answered; then all of them become tables at o
 from __future__ import annotations
 
 import io
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import pyarrow as pa
 
-from toolkit.answers import Answer, arrival, is_error, is_off, page_of, read_answer, rows_of, units_of
+from toolkit.answers import (
+    UNREADABLE,
+    Answer,
+    arrival,
+    is_error,
+    is_off,
+    page_of,
+    read_answer,
+    read_kept,
+    rows_of,
+    units_of,
+)
 from toolkit.billing_load import Loaded, load, read_billing
 from toolkit.errors import InputFileError, QbxmlParseError, UsageError
 from toolkit.import_progress import Progress, Step, failures
@@ -98,10 +107,14 @@ class _Tally:
     job: int | None = None
     complete: bool = True
 
-    def add_answer(self, answer: Answer) -> None:
+    def add_answer(self, answer: Answer, *, again: bool = False) -> None:
         self.records += answer.records
         self.statuses += answer.statuses
-        self.findings += answer.findings
+        # What QuickBooks refused then is no error of landing its answer again.
+        self.findings += [
+            {**row, "severity": "info"} if again and row["rule"] == "quickbooks_error" else row
+            for row in answer.findings
+        ]
         self.left_behind.update(answer.left_behind)
 
     def landed(self) -> Landed:
@@ -165,17 +178,18 @@ def land(ws: Workspace, paths: Iterable[str | Path], *, job: int | None = None) 
     Raises
     ------
     InputFileError
-        A file is absent or no answer, or answers nothing that the job asks. Nothing was changed.
+        A file is absent or no answer, or answers nothing that the job asks. Nothing was changed. Of the
+        own inbox, where useless answers are kept too, those that cannot be read are findings.
     """
-    documents = [_opened(ws, Path(path)) for path in paths]
+    documents, doubtful = _opened_all(ws, [Path(path) for path in paths])
     with ws.lock():
         known = _known_pages(ws) if job is None and any(one.again for one in documents) else {}
         fresh = [one for one in documents if one.path not in known]
         fresh.sort(key=lambda one: [page for status in one.answer.statuses if (page := page_of(status))])
-        tally = _Tally()
+        tally = _Tally(findings=doubtful)
         for number in dict.fromkeys(known[one.path] for one in documents if one.path in known):
             if ws.ledger.job(number).status == "complete":
-                _land_job(ws, number, tally)
+                _land_job(ws, number, tally, again=True)
             else:
                 message = f"Job {number} is not complete: its answers are not in the tables."
                 tally.findings.append(finding("info", "job_not_complete", message, key=f"job {number}"))
@@ -189,6 +203,8 @@ def land_job(ws: Workspace, job: int) -> Landed:
     ------
     UsageError
         A query of it is not answered yet.
+    InputFileError
+        An answer of it cannot be read any more.
     DamagedTable
         A table that it would be merged into cannot be read.
     """
@@ -221,16 +237,41 @@ def land_rows(ws: Workspace, batches: Sequence[Batch], job: int | None = None) -
 # ---- inside the door
 
 
+def _opened_all(ws: Workspace, paths: Sequence[Path]) -> tuple[list[_Document], list[dict[str, str | None]]]:
+    """Return the documents, and findings for those of the inbox that cannot be read beside others."""
+    documents: list[_Document] = []
+    useless: dict[str, InputFileError] = {}
+    for path in paths:
+        try:
+            documents.append(_opened(ws, path))
+        except InputFileError as error:
+            if not path.exists() or not _is_kept(ws, path):
+                raise
+            useless[ws.inbox_name(path.resolve())] = error
+    if useless and not documents:
+        raise next(iter(useless.values()))
+    return documents, [_passed_over(*one) for one in useless.items()]
+
+
+def _passed_over(path: str, error: InputFileError) -> dict[str, str | None]:
+    message = f"{path} was passed over: {error.problem}."
+    return finding("warning", "unreadable_answer", message, key=path, source=path)
+
+
+def _is_kept(ws: Workspace, path: Path) -> bool:
+    return path.resolve().parent == (ws.path / "inbox").resolve()
+
+
 def _opened(ws: Workspace, path: Path) -> _Document:
     full = path.resolve()
-    kept = ws.inbox_name(full) if full.parent == (ws.path / "inbox").resolve() else ""
+    kept = ws.inbox_name(full) if _is_kept(ws, path) else ""
     try:
         with ws.open_answer(full) as stream:
             data = stream.read()
         return _Document(path.name, read_answer(io.BytesIO(data), path.name), data, kept, again=bool(kept))
     except QbxmlParseError as error:
         raise InputFileError(str(path), str(error), "land the answer as QuickBooks gave it") from error
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+    except UNREADABLE as error:
         absent = isinstance(error, FileNotFoundError)
         problem = "there is no such file" if absent else f"it cannot be read ({error})"
         raise InputFileError(str(path), problem) from error
@@ -314,7 +355,8 @@ def _note(ws: Workspace, job: int, document: _Document, steps: Sequence[Step]) -
             )
 
 
-def _land_job(ws: Workspace, number: int, tally: _Tally) -> None:
+def _land_job(ws: Workspace, number: int, tally: _Tally, *, again: bool = False) -> None:
+    """Land a job; ``again`` passes over answers that cannot be read any more, and concludes nothing then."""
     job = ws.ledger.job(number)
     if not job.is_import:
         raise UsageError(f"job {number} is an export: its answers are landed as they come")
@@ -324,16 +366,24 @@ def _land_job(ws: Workspace, number: int, tally: _Tally) -> None:
         raise UsageError(f"job {number} still waits for {', '.join(waiting)}")
     units: list[Unit] = []
     off: set[str] = set()
+    whole = True
     for page in ws.ledger.pages(number):
-        with ws.open_answer(page.path) as stream:
-            answer = read_answer(stream, page.path)
+        try:
+            answer = read_kept(ws, page.path)
+        except InputFileError as error:
+            if not again:
+                raise
+            whole = False
+            if all(row["source"] != page.path for row in tally.findings):
+                tally.findings.append(_passed_over(page.path, error))
+            continue
         off.update(status.request for status in answer.statuses if is_off(status))
-        tally.add_answer(answer)
+        tally.add_answer(answer, again=again)
         units += units_of(answer, arrival(page.path, page.at))
     as_of = max((unit.arrived for unit in units), default=ws.ledger.now())
     # What is switched off is no empty list: what was known of it stands.
     asked = (query for query in queries if query.name not in off)
-    covered = [found for query in asked if (found := coverage(query)) is not None]
+    covered = [found for query in asked if whole and (found := coverage(query)) is not None]
     landing = land_units(ws, units, covered, number, as_of)
     _count(landing, tally)
     tally.job = number
@@ -353,12 +403,12 @@ def _land_loose(ws: Workspace, documents: Sequence[_Document], tally: _Tally) ->
         path = _keep(ws, document)
         ws.ledger.add_page(number, None, path, document.answer.records)
         units += units_of(document.answer, arrival(path, ws.ledger.now()))
-        tally.add_answer(document.answer)
+        tally.add_answer(document.answer, again=document.again)
         records += document.answer.records
     units.sort(key=lambda unit: unit.arrived)
     _count(land_units(ws, units, (), number, ws.ledger.now()), tally)
     tally.job = number
-    statuses = (status for document in documents for status in document.answer.statuses)
+    statuses = (status for one in documents if not one.again for status in one.answer.statuses)
     error = next((status for status in statuses if is_error(status)), None)
     if error is not None and not records:
         _fail(ws, number, f"{error.request}: {explain_status(error.code, error.message)}")

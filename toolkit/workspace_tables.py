@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -88,14 +90,19 @@ def write_table(folder: Path, name: str, table: pa.Table) -> None:
     write_atomically(table_path(folder, name), write)
 
 
+def _quoted(path: Path) -> str:
+    """Return a path as one word of a command line, for every shell: blanks would take it apart."""
+    return f'"{path}"' if re.search(r"[^\w./\\:~-]", str(path)) else str(path)
+
+
 def _remedy(folder: Path, name: str) -> str:
     area, _, table = name.partition(".")
-    command, first = f"toolkit -w {folder}", f" (delete {table_path(folder, name)} first)"
+    command, first = f"toolkit -w {_quoted(folder)}", f" (delete {table_path(folder, name)} first)"
     inbox = folder / "inbox"
     if area == "billing":
         return f"{command} load FILE..., with BluBilling's spreadsheet of {table}{first}"
     if area == "quickbooks" and any(inbox.glob("*.zst")):
-        return f"{command} land {inbox / '*.zst'}{first}"
+        return f"{command} land {_quoted(inbox)}{os.sep}*.zst{first}"  # quotes would hide the star
     if area == "quickbooks":
         return f"{command} import all{first}"
     return f"the command that wrote it{first}"
