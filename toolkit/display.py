@@ -76,7 +76,8 @@ def terminal_table(
         table.add_row(*(_cell(name, row[name]) for name in headings))
     # Lines of their own: a title or caption of a rich table wraps at the table's width.
     above = [Text(title, style="bold")] if title else []
-    below = [Text(f"... and {len(frame) - limit:,} more rows")] if len(frame) > limit else []
+    more = len(frame) - limit
+    below = [Text(f"... and {more:,} more rows (--json has them all)")] if more > 0 else []
     return Group(*above, table, *below)
 
 

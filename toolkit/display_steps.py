@@ -10,8 +10,9 @@ from rich.console import Console
 
 from toolkit import mapping
 from toolkit.cutover import Matches
-from toolkit.display import show_findings, terminal_table
+from toolkit.display import money, show_findings, terminal_table
 from toolkit.reconcile import TieOut
+from toolkit.reconcile_carried import CARRIED
 from toolkit.tables import to_rows
 from toolkit.transform import Plan
 
@@ -23,7 +24,13 @@ MISMATCHES = {
     "score": "score",
     "amount": "12 months",
 }
-UNDECIDED = {"account_number": "account", "name": "name", "status": "status", "suggestion": "suggestion"}
+UNDECIDED = {
+    "account_number": "account",
+    "name": "name",
+    "status": "status",
+    "suggestion": "suggestion",
+    "score": "score",
+}
 LEFT_OUT = {"source_table": "of", "rows": "rows", "amount": "amount", "rule": "rule", "reason": "for example"}
 TOTALS = {
     "source_table": "in the range",
@@ -93,7 +100,17 @@ def show_tie_out(console: Console, result: TieOut) -> None:
         "quickbooks_amount": "amount there",
         "difference": "difference",
     }
-    console.print(terminal_table(result.totals, totals, title="Tie-out"))
+    if result.totals.empty:
+        console.print("Nothing was sent yet, so there is nothing to tie out.")
+        return
+    carried = result.totals["record_kind"] == CARRIED
+    console.print(terminal_table(result.totals[~carried], totals, title="Tie-out"))
+    for row in to_rows(result.totals[carried]):
+        opened, there = money(row["quickbooks_amount"]), money(row["source_amount"])
+        console.print(
+            f"Carried invoices: {row['quickbooks_count']}, {opened} {row['currency']} open when they were "
+            f"carried; in BluBilling {row['source_count']}, {there}."
+        )
     if len(result.differences):
         columns = {"key": "record", "meant": "meant", "in_quickbooks": "in QuickBooks", "reason": "reason"}
         console.print(terminal_table(result.differences, columns, title="Differences", limit=50))

@@ -250,8 +250,11 @@ def _own_names(customer: Row) -> list[str]:
 
 
 def _texts(row: Row, *more: str) -> list[str]:
-    person = " ".join(part for part in (row["first_name"], row["last_name"]) if part)
-    return [text for text in (*more, row["name"], row["company_name"], person) if text]
+    """Return the names a customer goes by: of a company its own, not those of the person who answers."""
+    names = [text for text in (*more, row["name"], row["company_name"]) if text]
+    if not row["company_name"]:
+        names.append(" ".join(part for part in (row["first_name"], row["last_name"]) if part))
+    return [text for text in names if text]
 
 
 def _new_name(customer: Row, decision: Row) -> str:

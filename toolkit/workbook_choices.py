@@ -65,7 +65,7 @@ class Choices:
         types = RIGHT_TYPES[charge_kind(row)] if what == "item" else None
         if not found:
             near = self.near.get(decision)
-            message = f"QuickBooks has no {what} of exactly this full name"
+            message = f"QuickBooks has no {what} of exactly this full name: {decision!r}"
             return "unknown_choice", "decision", message, near and near[0]
         if len(found) > 1:
             return "ambiguous_choice", "decision", f"{len(found)} {what}s have this full name", None
