@@ -21,7 +21,7 @@ from exchange_world import (
 from rehearsal_company import ACME
 
 from toolkit import exchange as exchange_module
-from toolkit import set_answers
+from toolkit import extract, set_answers
 from toolkit.errors import DamagedTable, LedgerError, RequestRefused
 from toolkit.exchange import FAILED, NOTHING, Exchange
 from toolkit.quickbooks_codes import PARSE_ERROR
@@ -832,6 +832,53 @@ def test_a_crash_of_ours_in_an_import_lands_each_record_once(
     world.finish()
     assert imported(world, number) == 3
     assert world.ws.ledger.queries(number)[0].records == 3
+
+
+def rot(world: World, how: str) -> str:
+    """Spoil the newest file of the inbox; return its name."""
+    path = max((world.ws.path / "inbox").iterdir())
+    if how == "absent":
+        path.unlink()
+    else:
+        path.write_bytes(b"garbage" if how == "garbage" else path.read_bytes()[:40])
+    return path.name
+
+
+@pytest.mark.parametrize("how", ["absent", "garbage", "cut"])
+def test_an_answer_that_rotted_fails_its_import_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    items, customers = world.ws.queue_import("items") + world.ws.queue_import("customers")
+    with monkeypatch.context() as patch:
+        crashing(patch, extract, "_land_job", after=False)
+        with pytest.raises(Crash):
+            world.run()
+    name = rot(world, how)
+    revive(world)
+    world.finish()
+    status, message = job(world, items)
+    assert status == "failed"
+    assert name in message
+    assert imported(world, customers) == 3
+
+
+@pytest.mark.parametrize("how", ["absent", "garbage"])
+def test_an_answer_that_rotted_ends_its_export_and_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    number = world.export(customer("9", "New Co"))
+    with monkeypatch.context() as patch:
+        crashing(patch, set_answers, "land_export", after=False)
+        with pytest.raises(Crash):
+            world.run()
+    name = rot(world, how)
+    revive(world)
+    (customers,) = world.ws.queue_import("customers")
+    world.finish()
+    status, message = job(world, number)
+    assert status == "complete"
+    assert name in message
+    assert imported(world, customers) == 4
 
 
 def test_a_full_disk_leaves_the_set_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

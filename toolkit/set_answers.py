@@ -14,8 +14,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolkit import extract, outcomes, qbxml_io
-from toolkit.answers import arrival, is_error, read_answer
-from toolkit.errors import LedgerError, QbxmlError, QbxmlParseError, ToolkitError, WorkspaceLocked
+from toolkit.answers import arrival, is_error, read_kept
+from toolkit.errors import (
+    InputFileError,
+    LedgerError,
+    QbxmlError,
+    QbxmlParseError,
+    ToolkitError,
+    WorkspaceLocked,
+)
 from toolkit.landing import Unit, land_units
 from toolkit.ledger import REFUSED, MessageSet, Outcome, Query
 from toolkit.workspace import Workspace
@@ -111,23 +118,27 @@ def land_export(ws: Workspace, job: int) -> str | None:
     try:
         with ws.lock():
             now = ws.ledger.now()
-            units = [_unit(ws, path) for path in ws.ledger.answers(job)]
-            land_units(ws, [unit for unit in units if unit is not None], (), job, now)
+            units: list[Unit] = []
+            lost: list[str] = []
+            for path in ws.ledger.answers(job):
+                try:
+                    units.append(_unit(ws, path))
+                except InputFileError as error:
+                    if not isinstance(error.__cause__, QbxmlParseError):
+                        lost.append(str(error))
+                    # One that never was an answer: its operations are unknown.
+            land_units(ws, units, (), job, now)
     except (WorkspaceLocked, LedgerError):
         raise  # for the moment only
     except (ToolkitError, OSError) as error:
         _log.error("the answers of job %d could not be landed: %s", job, type(error).__name__)
         return f"its answers are not in the tables: {error}"
-    return None
+    return f"not every answer of it is in the tables: {'; '.join(lost)}" if lost else None
 
 
-def _unit(ws: Workspace, path: str) -> Unit | None:
+def _unit(ws: Workspace, path: str) -> Unit:
     """Return the rows of one answer; each record stands in it once."""
-    try:
-        with ws.open_answer(path) as stream:
-            answer = read_answer(stream, path)
-    except QbxmlParseError:
-        return None  # its operations are unknown
+    answer = read_kept(ws, path)
     rows: dict[str, list[Any]] = {}
     for response in answer.responses:
         for table, pieces in response.items():
