@@ -265,6 +265,33 @@ def test_nothing_found_is_fine_and_a_warning_is_said(ws: Workspace) -> None:
     assert ids(ws, "items") == ["80-1"]
 
 
+def test_a_full_page_without_a_count_may_be_cut_off(ws: Workspace) -> None:
+    ws.set("page_size", "2")
+    (job,) = ws.queue_import("items")
+    (query,) = ws.ledger.queries(job)
+    name = f"J{job}Q{query.id}P1"
+    extract.receive(ws, answer(response("ItemQuery", item(1), item(2), request_id=name)), job=job)
+    failed = ws.ledger.job(job)
+    assert failed.status == "failed"
+    assert "ItemQuery: QuickBooks does not say how many more there are" in str(failed.message)
+    assert not ws.has("quickbooks.items")
+
+
+def test_a_page_that_is_not_full_needs_no_count(ws: Workspace) -> None:
+    ws.set("page_size", "2")
+    (job,) = ws.queue_import("items")
+    (query,) = ws.ledger.queries(job)
+    name = f"J{job}Q{query.id}P1"
+    assert extract.receive(ws, answer(response("ItemQuery", item(1), request_id=name)), job=job).complete
+
+
+def test_a_list_saved_whole_is_not_a_page(ws: Workspace) -> None:
+    ws.set("page_size", "2")
+    (job,) = ws.queue_import("items")
+    saved = answer(response("ItemQuery", item(1), item(2), item(3)))
+    assert extract.receive(ws, saved, job=job).complete
+
+
 def test_what_is_switched_off_is_said_and_what_was_known_of_it_stands(ws: Workspace, clock: Clock) -> None:
     one = "<CurrencyRet><ListID>Y-1</ListID><Name>Euro</Name></CurrencyRet>"
     lists = ("Account", "Terms", "Class", "SalesTaxCode", "PaymentMethod", "Company", "Host", "Preferences")

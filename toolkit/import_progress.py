@@ -52,6 +52,7 @@ class Progress:
 
     def __init__(self, ws: Workspace, job: int | None) -> None:
         self._ledger = ws.ledger
+        self._page_size = int(ws.settings["page_size"])
         self._job = job
         self._queries: dict[int, list[Query]] = {}
         if job is not None:
@@ -132,12 +133,28 @@ class Progress:
             failure = (
                 f"{query.name}: QuickBooks has {status.iterator_remaining} more and gives no iteratorID."
             )
+        elif self._may_be_cut_off(query, status):
+            failure = (
+                f"{query.name}: QuickBooks does not say how many more there are, and {len(status.objects):,}"
+                " is as many as were asked for, so the list may be cut off."
+                " Set page_size higher than the list is long, and import again."
+            )
         if failure:
             after = query
         else:
             places = self._of(query.job)
             places[places.index(query)] = after
         return Step(after, failure)
+
+    def _may_be_cut_off(self, query: Query, status: Status) -> bool:
+        """Tell whether a page is as full as it may be, without the count of what is left.
+
+        A file that somebody saved without our requestID and without an iterator was asked for whole.
+        """
+        if not query.iterate or status.iterator_remaining is not None:
+            return False
+        asked_in_pages = page_of(status) is not None or bool(status.iterator_id)
+        return asked_in_pages and len(status.objects) >= int(query.fields.get("MaxReturned", self._page_size))
 
 
 def _takes_none(job: Job) -> str | None:
