@@ -425,6 +425,61 @@ def test_a_damaged_table_is_made_again_from_the_inbox(ws: Workspace, clock: Cloc
     assert sorted((ws.path / "inbox").iterdir()) == answers, "the inbox is not filled with its own copies"
 
 
+def test_an_old_file_does_not_undo_what_is_known_to_be_newer(
+    ws: Workspace, clock: Clock, tmp_path: Path
+) -> None:
+    old, newer = item(1, "Old"), item(1, "New").replace("2026-01-01", "2026-02-01")
+    land_import(ws, "items", response("ItemQuery", newer, item(2)))
+    file = tmp_path / "saved.xml"
+    file.write_bytes(answer(response("ItemQuery", old, item(2, "Same day"))))
+    clock.on()
+    landed = extract.land(ws, [file])
+
+    def known() -> list[str]:
+        return sorted(ws.read("quickbooks.items")["name"])
+
+    assert known() == ["New", "Same day"]
+    (found,) = to_rows(landed.findings)
+    assert (found["severity"], found["rule"], found["table"]) == ("warning", "older_file", "quickbooks.items")
+    assert (found["key"], found["value"]) == ("80-1", "1")
+    clock.on()
+    extract.land(ws, sorted((ws.path / "inbox").iterdir()))
+    assert known() == ["New", "Same day"], "nor does it when it is landed again"
+
+
+def test_of_two_files_the_record_that_changed_later_counts(
+    ws: Workspace, clock: Clock, tmp_path: Path
+) -> None:
+    stamp = "</TxnID><TimeModified>2026-0{}-01T08:00:00-08:00</TimeModified>"
+    for name, month, amount in (("a", 2, "7.00"), ("b", 1, "5.00")):
+        text = response("InvoiceQuery", invoice(1, amount).replace("</TxnID>", stamp.format(month)))
+        (tmp_path / f"{name}.xml").write_bytes(answer(text))
+    extract.land(ws, [tmp_path / "a.xml", tmp_path / "b.xml"])
+    assert list(ws.read("quickbooks.invoice_lines")["amount"]) == [Decimal("7.00")]
+
+
+def test_after_the_clock_went_back_the_newer_job_counts(ws: Workspace, clock: Clock) -> None:
+    first = land_import(ws, "items", response("ItemQuery", item(1, "Old"), item(2), item(3)))
+    clock.on(-2 * 24 * 60)
+    land_import(ws, "items", response("ItemQuery", item(1, "New"), item(2)))
+    assert sorted(ws.read("quickbooks.items")["name"]) == ["Item 2", "Item 3", "New"]
+    assert list(left(ws, "items")) == ["80-3"]
+    assert first.complete
+    for answers in (sorted((ws.path / "inbox").iterdir()), sorted((ws.path / "inbox").iterdir())[::-1]):
+        (ws.path / "quickbooks" / "items.parquet").unlink()
+        extract.land(ws, answers)
+        assert sorted(ws.read("quickbooks.items")["name"]) == ["Item 2", "Item 3", "New"]
+
+
+def test_what_bears_a_time_to_come_is_said(ws: Workspace, clock: Clock) -> None:
+    (early,) = ws.queue_import("items")
+    land_import(ws, "items", response("ItemQuery", item(1, "Old")))
+    clock.on(-2 * 24 * 60)
+    landed = extract.receive(ws, answer(response("ItemQuery", item(1, "New"))), job=early)
+    (found,) = to_rows(landed.findings)
+    assert (found["severity"], found["rule"], found["key"]) == ("warning", "clock_set_back", "80-1")
+
+
 def test_what_is_useless_in_the_inbox_keeps_nothing_else_from_landing(ws: Workspace, clock: Clock) -> None:
     land_import(ws, "items", response("ItemQuery", item(1), item(2)))
     for data in (b"", b"<html/>", answer(response("ItemAdd", code=3100, message="Taken."))):

@@ -125,9 +125,9 @@ def read_kept(ws: Workspace, path: str) -> Answer:
         raise InputFileError(path, f"it cannot be read ({error})") from error
 
 
-def units_of(answer: Answer, arrived: dt.datetime) -> list[Unit]:
-    """Return the rows of an answer, response by response."""
-    return [Unit(rows, arrived) for rows in answer.responses]
+def units_of(answer: Answer, arrived: dt.datetime, *, loose: bool = False) -> list[Unit]:
+    """Return the rows of an answer, response by response; ``loose`` as of :class:`Unit`."""
+    return [Unit(rows, arrived, loose) for rows in answer.responses]
 
 
 def rows_of(batches: Sequence[Batch]) -> Rows:

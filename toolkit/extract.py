@@ -379,7 +379,7 @@ def _land_job(ws: Workspace, number: int, tally: _Tally, *, again: bool = False)
             continue
         off.update(status.request for status in answer.statuses if is_off(status))
         tally.add_answer(answer, again=again)
-        units += units_of(answer, arrival(page.path, page.at))
+        units += units_of(answer, arrival(page.path, page.at), loose=job.kind == "import:land")
     as_of = max((unit.arrived for unit in units), default=ws.ledger.now())
     # What is switched off is no empty list: what was known of it stands.
     asked = (query for query in queries if query.name not in off)
@@ -400,9 +400,10 @@ def _land_loose(ws: Workspace, documents: Sequence[_Document], tally: _Tally) ->
     units: list[Unit] = []
     records = 0
     for document in documents:
+        loose = not document.path  # a file from elsewhere, which may be as old as can be
         path = _keep(ws, document)
         ws.ledger.add_page(number, None, path, document.answer.records)
-        units += units_of(document.answer, arrival(path, ws.ledger.now()))
+        units += units_of(document.answer, arrival(path, ws.ledger.now()), loose=loose)
         tally.add_answer(document.answer, again=document.again)
         records += document.answer.records
     units.sort(key=lambda unit: unit.arrived)

@@ -48,10 +48,14 @@ class Unit:
         As :func:`toolkit.qbxml_io.parse` gives them.
     arrived : datetime
         When the answer came: what is known from later answers stands.
+    loose : bool
+        It came as a file that answers no import: nobody knows when QuickBooks gave it, and a record that
+        is known to have been changed later stands.
     """
 
     rows: Mapping[str, Sequence[pa.Table]]
     arrived: dt.datetime
+    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ def land_units(
         When the last answer came, for ``left_at``.
     """
     landing = Landing()
+    moment = _Moment(job, as_of, ws.ledger.now())
     incoming = {table.name: _gather(table.name, units, job) for table in QUICKBOOKS_TABLES}
     by_table: dict[str, list[Coverage]] = {}
     for one in covered:
@@ -167,7 +172,8 @@ def land_units(
         rows, places = incoming[table.name]
         if len(rows) or table.name in by_table:
             old = to_arrow(ws.read(table.name), table.name)
-            merged = _records(table, old, rows, by_table.get(table.name, []), as_of, landing)
+            loose = [units[place].loose for place in places]
+            merged = _records(table, old, rows, loose, by_table.get(table.name, []), moment, landing)
             written[table.name], winners = merged
             taken[table.name] = {key: places[index] for key, index in winners.items()}
     lines: Units = {}
@@ -214,48 +220,100 @@ def _where(rows: pa.Table, keep: list[bool]) -> pa.Table:
     return rows.filter(pa.array(keep, type=pa.bool_()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When a landing is, and by which job."""
+
+    job: int | None
+    as_of: dt.datetime
+    now: dt.datetime
+
+    def is_newer(self, stamp: dt.datetime, job: int | None, arrived: dt.datetime) -> bool:
+        """Tell whether an answer is newer than a row: by when they came, or else by their jobs.
+
+        A time that has not come shows that the clock was set back in between.
+        """
+        if max(stamp, arrived) > self.now and job is not None and self.job is not None:
+            return job <= self.job
+        return stamp <= arrived
+
+
+def _is_earlier(one: dt.datetime | None, other: dt.datetime | None) -> bool:
+    return one is not None and other is not None and one < other
+
+
+def _latest(key: str, new: pa.Table, loose: list[bool]) -> dict[str, int]:
+    """Return the row that counts of each incoming record: the last, of loose files the last changed."""
+    changed = new["time_modified"].to_pylist()
+    last: dict[str, int] = {}
+    for index, one in enumerate(new[key].to_pylist()):
+        before = last.get(one)
+        if before is None or not (loose[index] and _is_earlier(changed[index], changed[before])):
+            last[one] = index
+    return last
+
+
 def _records(
     table: Table,
     old: pa.Table,
     new: pa.Table,
+    loose: list[bool],
     covered: list[Coverage],
-    as_of: dt.datetime,
+    moment: _Moment,
     landing: Landing,
 ) -> tuple[pa.Table, dict[str, int]]:
     """Return the merged table, and the id and place of every incoming row that was taken."""
     key = table.key[0]
-    known = {
-        one: max((moment for moment in (at, left) if moment is not None), default=None)
-        for one, at, left in zip(
-            *(old[name].to_pylist() for name in (key, "imported_at", "left_at")), strict=True
+    names = (key, "imported_at", "left_at", "time_modified", "import_job")
+    known = {row[key]: row for row in old.select(names).to_pylist()}
+    arrived, changed = new["imported_at"].to_pylist(), new["time_modified"].to_pylist()
+    winners: dict[str, int] = {}
+    outdated: list[str] = []
+    set_back: list[str] = []
+    for one, index in _latest(key, new, loose).items():
+        row = known.get(one, {})
+        then = max((at for at in (row.get("imported_at"), row.get("left_at")) if at), default=None)
+        if loose[index] and _is_earlier(changed[index], row.get("time_modified")):
+            outdated.append(one)
+        elif then is None or moment.is_newer(then, row["import_job"], arrived[index]):
+            winners[one] = index
+        elif max(then, arrived[index]) > moment.now:
+            set_back.append(one)
+    if outdated:
+        message = (
+            f"{len(outdated):,} records of the file were changed later than it says, as an answer before"
+            " showed: they are kept as they are known."
         )
-    }
-    arrived = new["imported_at"].to_pylist()
-    last = {one: index for index, one in enumerate(new[key].to_pylist())}
-    winners = {
-        one: index
-        for one, index in last.items()
-        if (then := known.get(one)) is None or then <= arrived[index]
-    }
+        landing.findings.append(_about(table, "older_file", message, outdated))
+    if set_back:
+        message = (
+            f"{len(set_back):,} records are kept as they are known: the clock was set back since they came,"
+            " and what is known is of a later import. Check the clock, then import again."
+        )
+        landing.findings.append(_about(table, "clock_set_back", message, set_back))
     kept = _where(old, [one not in winners for one in old[key].to_pylist()])
     if covered:
-        kept = _mark_left(table, kept, covered, as_of, landing)
+        kept = _mark_left(table, kept, covered, moment, landing)
     landing.rows[table.name] = len(winners)
     return pa.concat_tables([kept, new.take(pa.array(list(winners.values()), type=pa.int64()))]), winners
 
 
+def _about(table: Table, rule: str, message: str, keys: list[str]) -> dict[str, str | None]:
+    return finding("warning", rule, message, table=table.name, key=min(keys), value=len(keys))
+
+
 def _mark_left(
-    table: Table, rows: pa.Table, covered: list[Coverage], as_of: dt.datetime, landing: Landing
+    table: Table, rows: pa.Table, covered: list[Coverage], moment: _Moment, landing: Landing
 ) -> pa.Table:
-    wanted = [table.key[0], "time_modified", "txn_date", "is_active", "is_paid", "left_at", "imported_at"]
-    names = [name for name in wanted if name in table.names]
+    wanted = [table.key[0], "time_modified", "txn_date", "is_active", "is_paid", "left_at"]
+    names = [name for name in (*wanted, "imported_at", "import_job") if name in table.names]
     left_at = []
     count = 0
     for row in rows.select(names).to_pylist():
-        left = row["left_at"]
-        newer = row["imported_at"] is not None and row["imported_at"] > as_of
+        left, at = row["left_at"], row["imported_at"]
+        newer = at is not None and not moment.is_newer(at, row["import_job"], moment.as_of)
         if left is None and not newer and any(one.covers(row) for one in covered):
-            left = as_of
+            left = moment.as_of
             count += 1
         left_at.append(left)
     if count:
@@ -282,7 +340,7 @@ def _children(
     if "line_number" in table.names:
         # A record that stands twice in one response: its later lines count, as its later row does.
         numbered = zip(new[table.parent_key].to_pylist(), new["line_number"].to_pylist(), strict=True)
-        last = {line: index for index, line in enumerate(numbered)}
+        last = {line: index for index, line in enumerate(numbered) if keep[index]}
         final = set(last.values())
         keep = [kept and index in final for index, kept in enumerate(keep)]
         lost = {owner for owner in before if owner[1] in taken.get(owner[0], {})} - set(owners)
