@@ -14,9 +14,9 @@ import pandas as pd
 
 from toolkit import mapping, reconcile, transform, workbook
 from toolkit.carry_forward import CarryForward, plan_carry_forward
-from toolkit.errors import UsageError
+from toolkit.errors import InputFileError, UsageError
 from toolkit.import_plan import Scope, import_jobs
-from toolkit.tables import to_rows
+from toolkit.tables import finding, findings, to_rows
 from toolkit.transform_result import BLOCKED
 from toolkit.workspace import PILOT_DOCUMENTS, Workspace
 from toolkit.workspace_files import write_atomically
@@ -43,7 +43,7 @@ class Matches:
 
 
 def match(ws: Workspace) -> Matches:
-    """Match everything that is matched, with the decisions that stand."""
+    """Match all there is with the decisions that stand; a side that is not there yet is a warning."""
     tables = ws.tables()
     charges = mapping.match_charges(
         tables["billing.charges"],
@@ -65,7 +65,21 @@ def match(ws: Workspace) -> Matches:
         tables["mapping.payment_methods"],
         settings=ws.settings,
     )
-    return Matches(charges, customers, methods, mapping.mapping_findings(charges, customers, methods))
+    doubts = [*to_rows(mapping.mapping_findings(charges, customers, methods)), *_missing_sides(ws)]
+    return Matches(charges, customers, methods, findings(doubts))
+
+
+def _missing_sides(ws: Workspace) -> Iterator[dict[str, str | None]]:
+    sides = {
+        "quickbooks.items": "toolkit import items",
+        "quickbooks.customers": "toolkit import customers",
+        "billing.charges": "toolkit load charges.csv",
+        "billing.customers": "toolkit load customers.csv",
+    }
+    for name, command in sides.items():
+        if not ws.has(name):
+            message = f"{name} is not there yet, so nothing can match it: {command}"
+            yield finding("warning", "missing_side", message, table=name)
 
 
 def write_mapping(ws: Workspace, path: Path) -> Matches:
@@ -109,6 +123,11 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
     tuple
         The plan, and the file written; ``None`` where the gate refused and nothing changed, or where
         BluBilling has all of them already.
+
+    Raises
+    ------
+    InputFileError
+        ``out`` is a folder.
     """
     plan = plan_carry_forward(ws.tables(), ws.settings)
     if not plan.ready:
@@ -126,6 +145,8 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
         for row in to_rows(plan.documents)
     ]
     path = out or ws.path / "reports" / "carry_forward.csv"
+    if path.is_dir():
+        raise InputFileError(str(path), "it is a folder: name the file to write")
     text = plan.unwritten.to_csv(index=False, lineterminator="\r\n")
 
     def write(file: BinaryIO) -> None:

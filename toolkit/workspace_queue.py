@@ -75,8 +75,8 @@ def require_pilot(
         return
     raise UsageError(
         f"{what} has {documents} documents, and the first export of a workspace is a pilot of at most"
-        f" {PILOT_DOCUMENTS}: export fewer first and look at them in QuickBooks, then approve the rest;"
-        " or go without a pilot with `toolkit set pilot false`"
+        f" {PILOT_DOCUMENTS}: `toolkit cancel` it, export with --limit {PILOT_DOCUMENTS}, look at those in"
+        " QuickBooks, then export the rest; or go without a pilot with `toolkit set pilot false`"
     )
 
 
