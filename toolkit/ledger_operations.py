@@ -20,7 +20,10 @@ _LEFT_OUT = {
     "applied": ("already_applied", "it is in QuickBooks already: applied by job {job} as {id}"),
     "sent": ("already_sent", "job {job} has sent it, and its answer is still to come"),
     "pending": ("already_queued", "it waits in job {job} already, which is {job_status}"),
-    "unknown": ("outcome_unknown", "what became of it in job {job} is unknown: look it up in QuickBooks before anything is sent again"),
+    "unknown": (
+        "outcome_unknown",
+        "what became of it in job {job} is unknown: look it up in QuickBooks before anything is sent again",
+    ),
 }
 
 _KEPT = [column for column in TABLES["plan.operations"].names if column in operations.c]

@@ -224,7 +224,9 @@ def rehearse(
 
         def show(console: Console) -> None:
             console.print(f"REHEARSAL of {ws.company}: {report.outcome}", markup=False)
-            console.print("It knows what was imported and no more: names of vendors and employees, say, it does not.")
+            console.print(
+                "It knows what was imported and no more: names of vendors and employees, say, it does not."
+            )
             for fault in report.faults:
                 console.print(f"  planted: {fault}", markup=False)
             columns = ("id", "kind", "status", "total", "applied", "rejected", "unknown", "skipped")
