@@ -118,6 +118,6 @@ def require_vacant(folder: Path) -> None:
         raise WorkspaceError(f"{folder} is a workspace already: name another folder")
     if (folder / LEDGER_FILE).exists():
         raise WorkspaceError(
-            f"{folder} holds a ledger without its {config.FILE}: an `init` that broke off, or a workspace that "
+            f"{folder} holds a ledger without its {config.FILE}: an `init` broke off, or a workspace "
             "lost it. Put the file back, or move the folder away, or name another folder"
         )
