@@ -806,6 +806,7 @@ def books(draw: st.DrawFn) -> tuple[Rows, dict[str, Decimal]]:
     return rows, truth
 
 
+@pytest.mark.slow
 @given(books())
 @examples(max_examples=40)
 def test_rows_and_money_are_conserved(drawn: tuple[Rows, dict[str, Decimal]]) -> None:
@@ -829,6 +830,7 @@ def test_rows_and_money_are_conserved(drawn: tuple[Rows, dict[str, Decimal]]) ->
     assert dated <= told
 
 
+@pytest.mark.slow
 @given(books(), st.randoms(use_true_random=False))
 @examples(max_examples=15)
 def test_carrying_forward_twice_changes_nothing(drawn: tuple[Rows, dict[str, Decimal]], random: Any) -> None:

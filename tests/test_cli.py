@@ -670,6 +670,7 @@ def test_jobs_are_held_released_and_cancelled(toolkit: Toolkit, at: Any) -> None
     assert states == ["cancelled", "queued", "cancelled", "queued"]
 
 
+@pytest.mark.slow
 def test_a_job_can_be_held_while_a_server_runs(toolkit: Toolkit, at: Any) -> None:
     workspace = at("fresh")
     toolkit("-w", workspace, "import", "items")

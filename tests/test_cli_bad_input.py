@@ -353,6 +353,7 @@ with Workspace(sys.argv[1]).lock():
 """
 
 
+@pytest.mark.slow
 def test_another_process_writes(toolkit: Toolkit, at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = at("carried")
     plans = SAMPLE / "billing" / "before" / "plans.csv"

@@ -20,7 +20,7 @@ from cli_world import COMPANY, PASSWORD, Toolkit
 from toolkit.rehearsal import WebConnector
 from toolkit.workspace import Workspace
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.slow, pytest.mark.network]
 WINDOWS = sys.platform == "win32"
 SIGNALS = ["SIGBREAK"] if WINDOWS else ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.slow)]
 

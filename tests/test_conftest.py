@@ -70,11 +70,13 @@ def test_known_to_fail():
 """
 
 
+@pytest.mark.slow
 def test_a_skip_is_allowed_at_a_desk(tmp_path):
     run = run_pytest(tmp_path, SKIPS)
     assert run.returncode == 0, run.stdout
 
 
+@pytest.mark.slow
 def test_a_skip_fails_the_run_in_ci_and_is_named(tmp_path):
     run = run_pytest(tmp_path, SKIPS, CI="true")
     assert run.returncode == 1, run.stdout
@@ -82,6 +84,7 @@ def test_a_skip_fails_the_run_in_ci_and_is_named(tmp_path):
     assert "test_known_to_fail:" not in run.stdout
 
 
+@pytest.mark.slow
 def test_a_module_that_skips_itself_fails_the_run_in_ci(tmp_path):
     source = "import pytest\npytest.skip('not on this system', allow_module_level=True)\n"
     run = run_pytest(tmp_path, f"{source}\n", CI="true")
@@ -89,12 +92,14 @@ def test_a_module_that_skips_itself_fails_the_run_in_ci(tmp_path):
     assert "not on this system" in run.stdout
 
 
+@pytest.mark.slow
 def test_the_shared_folder_skips_where_it_is_absent(tmp_path):
     (tmp_path / "repository" / "tests").mkdir(parents=True)
     run = run_pytest(tmp_path / "repository" / "tests", "def test_it(shared):\n    raise AssertionError\n")
     assert "1 skipped" in run.stdout
 
 
+@pytest.mark.slow
 def test_a_workspace_of_the_user_is_out_of_reach(tmp_path):
     source = "import os\ndef test_it():\n    assert 'TOOLKIT_WORKSPACE' not in os.environ\n"
     assert run_pytest(tmp_path, source, TOOLKIT_WORKSPACE="data/acme").returncode == 0

@@ -765,6 +765,7 @@ def unapply(rows: Rows, table: str, row: dict[str, Any]) -> None:
 TAMPERINGS = (remove, leave, duplicate, retype, change, move, unapply)
 
 
+@pytest.mark.slow
 @given(exports())
 @examples(max_examples=8)
 def test_what_was_exported_ties_and_every_row_is_accounted_for(rows: Rows) -> None:
@@ -781,6 +782,7 @@ def test_what_was_exported_ties_and_every_row_is_accounted_for(rows: Rows) -> No
     )
 
 
+@pytest.mark.slow
 @given(exports(), st.sampled_from(TAMPERINGS), st.data())
 @examples(max_examples=20)
 def test_whatever_is_done_to_a_document_in_quickbooks_is_found(
@@ -796,6 +798,7 @@ def test_whatever_is_done_to_a_document_in_quickbooks_is_found(
     assert any(not each["explained"] for each in to_rows(result.differences))
 
 
+@pytest.mark.slow
 @given(exports(), st.data())
 @examples(max_examples=8)
 def test_whatever_is_lost_or_added_in_billing_is_found(rows: Rows, data: st.DataObject) -> None:
