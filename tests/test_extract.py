@@ -10,12 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from toolkit import extract
 from toolkit.errors import InputFileError, QbxmlParseError, UsageError
-from toolkit.qbxml_io import Batch, parse
 from toolkit.tables import to_rows
 from toolkit.workspace import Workspace
 
@@ -609,8 +607,7 @@ def test_answers_to_changes_land_like_answers_to_queries(ws: Workspace) -> None:
         response("InvoiceMod", invoice(1, "4.00"), request_id="2"),
         response("CustomerAdd", customer(1, Balance="7.00"), request_id="3"),
     )
-    batches = [event for event in parse(pa.BufferReader(data)) if isinstance(event, Batch)]
-    rows = extract.land_rows(ws, batches, job=None)
+    rows = extract.receive(ws, data).tables
     assert rows["quickbooks.invoices"] == 2
     assert rows["quickbooks.customers"] == 1
     amounts = sorted(row["amount"] for row in to_rows(ws.read("quickbooks.invoice_lines")))

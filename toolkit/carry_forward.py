@@ -12,18 +12,15 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from toolkit import mapping
 from toolkit.checks_books import MATCHED, Books
-from toolkit.checks_drafts import Row as Listed
 from toolkit.errors import SettingError
 from toolkit.receivables import ZERO, Receivables, prove_balances
 from toolkit.settings import Settings
-from toolkit.tables import TABLES, finding, findings, from_rows, to_rows
+from toolkit.tables import TABLES, finding, findings, from_rows
 
 __all__ = ["CarryForward", "plan_carry_forward"]
 
@@ -62,34 +59,6 @@ class CarryForward:
         return self.upload[~self.upload["Invoice Number"].isin(self.standing)]
 
 
-class _Gate(Books):
-    """The books as the mapping workbook sees them: ``(none)`` does not stand where money hangs on it."""
-
-    @cached_property
-    def charge_matches(self) -> dict[tuple[str, str | None], Listed]:
-        """``match.charges`` by contract code and price code."""
-        matched = mapping.match_charges(
-            self.frame("billing.charges"),
-            self.frame("quickbooks.items"),
-            self.frame("mapping.charge_items"),
-            invoice_lines=self.frame("billing.invoice_lines"),
-            invoices=self.frame("billing.invoices"),
-            local_items=self.frame("mapping.local_items"),
-        )
-        return {(row["contract_code"], row["price_code"]): row for row in to_rows(matched)}
-
-    @cached_property
-    def customer_matches(self) -> dict[str, Listed]:
-        """``match.customers`` by account number."""
-        matched = mapping.match_customers(
-            self.frame("billing.customers"),
-            self.frame("quickbooks.customers"),
-            self.frame("mapping.customers"),
-            invoices=self.frame("billing.invoices"),
-        )
-        return {row["account_number"]: row for row in to_rows(matched)}
-
-
 def plan_carry_forward(tables: Mapping[str, pd.DataFrame], settings: Settings) -> CarryForward:
     """Return what is open at the cutover date as BluBilling's upload, with everything in the way of it.
 
@@ -109,7 +78,7 @@ def plan_carry_forward(tables: Mapping[str, pd.DataFrame], settings: Settings) -
     cutover = settings.cutover_date
     if cutover is None:
         raise SettingError("cutover_date", "it is not set", "toolkit set cutover_date 2025-12-31")
-    books = _Gate(tables, settings)
+    books = Books(tables, settings)
     receivables = Receivables(books, cutover)
     documents = _number(receivables.documents, books)
     found: list[Mapping[str, Any]] = [*_check_settings(books, cutover), *_check_charges(books, cutover)]

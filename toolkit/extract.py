@@ -10,7 +10,6 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ from toolkit.answers import (
     page_of,
     read_answer,
     read_kept,
-    rows_of,
     units_of,
 )
 from toolkit.billing_load import Loaded, load, read_billing
@@ -33,7 +31,7 @@ from toolkit.errors import InputFileError, QbxmlParseError, UsageError
 from toolkit.import_progress import Progress, Step, failures
 from toolkit.landing import Landing, Unit, coverage, land_units
 from toolkit.local_items import add_local_item
-from toolkit.qbxml_io import Batch, Status
+from toolkit.qbxml_io import Status
 from toolkit.quickbooks_codes import explain_status
 from toolkit.tables import finding, findings
 
@@ -46,7 +44,6 @@ __all__ = [
     "add_local_item",
     "land",
     "land_job",
-    "land_rows",
     "load",
     "read_billing",
     "receive",
@@ -212,26 +209,6 @@ def land_job(ws: Workspace, job: int) -> Landed:
         tally = _Tally()
         _land_job(ws, job, tally)
         return tally.landed()
-
-
-def land_rows(ws: Workspace, batches: Sequence[Batch], job: int | None = None) -> dict[str, int]:
-    """Merge the rows of an answer to changes (Add, Mod) into the tables, and return how many each took.
-
-    Parameters
-    ----------
-    ws : Workspace
-        Where to.
-    batches : sequence of Batch
-        From :func:`toolkit.qbxml_io.parse`.
-    job : int, optional
-        The export job.
-    """
-    with ws.lock():
-        now = ws.ledger.now()
-        # Batches of one response stay together: children are landed with their parents.
-        runs = groupby(batches, key=lambda batch: batch.request_id)
-        units = [Unit(rows_of(list(run)), now) for _, run in runs]
-        return land_units(ws, units, (), job, now).rows
 
 
 # ---- inside the door
