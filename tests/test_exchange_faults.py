@@ -288,7 +288,9 @@ def check_small(world: World) -> None:
         assert left == Decimal(f"{n}0.00") - Decimal(f"{n}.00")
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))]
+)
 def test_faults_lose_and_double_nothing(tmp_path: Path, template: Path, seed: int) -> None:
     check_small(campaign(tmp_path, template, seed).world)
 
