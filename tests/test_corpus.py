@@ -230,7 +230,7 @@ def test_every_response_has_its_status(corpus: Path) -> None:
             assert str(status.code) == response.get("statusCode", "0"), name
             assert status.message == response.get("statusMessage", ""), name
             rets = [one for one in response if str(one.tag).endswith("Ret")]
-            assert len(status.objects) == len(rets), name
+            assert status.records == len(rets), name
 
 
 def test_what_no_table_keeps_is_counted(corpus: Path) -> None:

@@ -122,7 +122,7 @@ class Progress:
             query,
             status="running" if more else "done",
             pages=query.pages + 1,
-            records=query.records + len(status.objects),
+            records=query.records + status.records,
             iterator_id=(status.iterator_id or "") if more else "",
             remaining=status.iterator_remaining or 0,
         )
@@ -135,7 +135,7 @@ class Progress:
             )
         elif self._may_be_cut_off(query, status):
             failure = (
-                f"{query.name}: QuickBooks does not say how many more there are, and {len(status.objects):,}"
+                f"{query.name}: QuickBooks does not say how many more there are, and {status.records:,}"
                 " is as many as were asked for, so the list may be cut off."
                 " Set page_size higher than the list is long, and import again."
             )
@@ -154,7 +154,7 @@ class Progress:
         if not query.iterate or status.iterator_remaining is not None:
             return False
         asked_in_pages = page_of(status) is not None or bool(status.iterator_id)
-        return asked_in_pages and len(status.objects) >= int(query.fields.get("MaxReturned", self._page_size))
+        return asked_in_pages and status.records >= int(query.fields.get("MaxReturned", self._page_size))
 
 
 def _takes_none(job: Job) -> str | None:

@@ -92,8 +92,10 @@ class Status:
         Where metaData or an iterator was asked for.
     iterator_id : str or None
         To go on with.
+    records : int
+        How many Rets the response holds.
     objects : tuple of Bound
-        Every Ret of the response.
+        Those Rets, of a response to a change; a query's are its rows, of which there may be a million.
     fields : dict
         Values beside them, by path: ``TxnID`` of a TxnDelRs, ``ErrorRecovery/TxnID``.
     """
@@ -106,6 +108,7 @@ class Status:
     ret_count: int | None
     iterator_remaining: int | None
     iterator_id: str | None
+    records: int
     objects: tuple[Bound, ...]
     fields: dict[str, str]
 

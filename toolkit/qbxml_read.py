@@ -170,7 +170,8 @@ class _Reader:
             ret_count=_number(response.get("retCount")),
             iterator_remaining=_number(response.get("iteratorRemainingCount")),
             iterator_id=response.get("iteratorID"),
-            objects=tuple(self.objects),
+            records=len(self.objects),
+            objects=() if str(response.tag).endswith("QueryRs") else tuple(self.objects),
             fields=fields,
         )
         self.objects.clear()
