@@ -38,7 +38,7 @@ def _write_company(directory: Path, company: Company, receivables: object) -> No
     rows = {**company.tables, **vars(receivables)}
     for name, table in TABLES.items():
         if name.startswith("quickbooks."):
-            write_quickbooks(directory, table, rows.pop(name.removeprefix("quickbooks.")))
+            write_quickbooks(directory, table, rows.pop(name.removeprefix("quickbooks."), []))
     assert not rows, f"no table for {sorted(rows)}"
     columns = ("list_id", "name", "kind")
     write_csv(directory / "other_names.csv", columns, [[r[c] for c in columns] for r in company.other_names])

@@ -20,8 +20,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "errors",
         "columns",
+        "tables_company",
+        "tables_customers",
+        "tables_documents",
+        "tables_items",
         "tables_lists",
         "tables_quickbooks",
+        "tables_left_out",
         "tables_billing",
         "tables_plans",
         "tables_toolkit",

@@ -36,6 +36,10 @@ class Column:
         A row without it is a finding (``billing.*``) or a defect (all others).
     help : str
         One sentence for the docs.
+    enclosing : str
+        For a table whose rows may also stand inside another child row of the same record: the element of
+        that row and the path of the value below it, ``InvoiceLineGroupRet/TxnLineID``; alternatives are
+        joined with ``|``. Null for a row that stands right below the record.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Column:
     source: str = ""
     required: bool = False
     help: str = ""
+    enclosing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,12 @@ class Table:
     key : tuple of str
         Columns that tell two rows apart; empty for a table without one.
     rets : tuple of str
-        Ret elements that make a row of it (``quickbooks.*``). A line table names its line elements.
+        Elements that make a row of it (``quickbooks.*``): Rets that stand in a response; of a table with a
+        parent, the elements below the parent's Ret, which need not end in Ret. The same element may make
+        rows of different tables under different parents.
     parent : str
-        The table whose rows own these rows: landing a parent replaces all its child rows.
+        The table whose rows own these rows: landing a parent replaces all its child rows. More than one is
+        joined with ``|``; then ``owner_table`` says which.
     parent_key : str
         The column here that holds the parent's key.
     """
@@ -110,6 +118,17 @@ def reference(name: str, element: str) -> tuple[Column, Column]:
     )
 
 
+def list_head(*middle: Column) -> tuple[Column, ...]:
+    """Return the columns that every list table begins with, then ``middle``."""
+    return (
+        Column("list_id", TEXT, "ListID", required=True),
+        Column("time_created", TIMESTAMP, "TimeCreated"),
+        Column("time_modified", TIMESTAMP, "TimeModified"),
+        Column("edit_sequence", TEXT, "EditSequence"),
+        *middle,
+    )
+
+
 def address(name: str, element: str) -> tuple[Column, ...]:
     """Return the columns of a qbXML address, prefixed with ``name``."""
     parts = {"addr1": "Addr1", "addr2": "Addr2", "addr3": "Addr3", "addr4": "Addr4", "addr5": "Addr5"}
@@ -123,3 +142,6 @@ IMPORTED = (
     Column("imported_at", TIMESTAMP, help="When the answer arrived."),
 )
 LEFT_AT = Column("left_at", TIMESTAMP, help="When an import that covers the row no longer returned it.")
+NAME = Column("name", TEXT, "Name")
+FULL_NAME = Column("full_name", TEXT, "FullName|Name")
+IS_ACTIVE = Column("is_active", BOOLEAN, "IsActive")
