@@ -11,7 +11,7 @@ ARGS ?=
 SPREAD := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all check format lock lab clean
+.PHONY: help venv demo test test-all bench check format lock lab clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,13 @@ test: venv ## run the fast tests
 test-all: venv ## run every test, slow ones too; with CI set, a skipped test is a failure
 	@$(BIN)/python -m pytest -q $(SPREAD) $(ARGS)
 
+$(VENV)/.bench: benchmarks/requirements.lock $(VENV)/.installed
+	@$(PIP) install --no-deps --require-hashes -r benchmarks/requirements.lock
+	@touch $@
+
+bench: venv $(VENV)/.bench ## measure speed and memory against their targets (a minute, rough: make bench ARGS=--quick)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 check: venv ## lint, formatting and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -49,12 +56,18 @@ format: venv ## format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix --quiet --exit-zero .
 	@$(BIN)/ruff format .
 
+# What only the benchmarks need has no dependencies of its own, and is locked apart: `make venv` stays light.
 lock: ## compile requirements.lock from pyproject.toml (all newer versions: make lock ARGS=--upgrade)
 	@test -x .lock-venv/bin/python || $(PYTHON) -m venv .lock-venv
 	@.lock-venv/bin/python -m pip --disable-pip-version-check -qq install $(UV)
 	@.lock-venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    $(ARGS) --output-file requirements.lock pyproject.toml
+	@.lock-venv/bin/python -c 'import tomllib; text = open("pyproject.toml", encoding="utf-8").read(); \
+	    print(*tomllib.loads(text)["project"]["optional-dependencies"]["bench"], sep="\n")' \
+	    | .lock-venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    $(ARGS) --output-file benchmarks/requirements.lock -
 	@echo "requirements.lock is up to date; environment.yml is kept by hand."
 
 lab: venv ## open JupyterLab

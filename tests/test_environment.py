@@ -14,10 +14,12 @@ PYPROJECT_TEXT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads(PYPROJECT_TEXT)
 DEPENDENCIES_TEXT = PYPROJECT_TEXT.split("\ndependencies = [")[1].split("\n[project.scripts]")[0]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+BENCH_LOCK = (ROOT / "benchmarks" / "requirements.lock").read_text(encoding="utf-8")
 CONDA = (ROOT / "environment.yml").read_text(encoding="utf-8")
 
 RUNTIME = PYPROJECT["project"]["dependencies"]
 DEV = PYPROJECT["project"]["optional-dependencies"]["dev"]
+BENCH = PYPROJECT["project"]["optional-dependencies"]["bench"]
 
 
 def as_pins(lines: list[str]) -> set[tuple[str, str, str]]:
@@ -34,16 +36,16 @@ def as_pins(lines: list[str]) -> set[tuple[str, str, str]]:
 DIRECT = as_pins(RUNTIME + DEV)
 
 
-def locked_entries() -> dict[tuple[str, str], str]:
-    """Return the text of each entry of the lock, by name and version."""
+def locked_entries(lock: str) -> dict[tuple[str, str], str]:
+    """Return the text of each entry of a lock, by name and version."""
     entries = {}
-    for entry in re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]:
+    for entry in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]:
         name, version = re.match(r"([A-Za-z0-9._-]+)==(\S+)", entry).groups()
         entries[canonicalize_name(name), version] = entry
     return entries
 
 
-LOCKED = locked_entries()
+LOCKED = locked_entries(LOCK)
 
 
 def conda_lines() -> tuple[list[str], list[str]]:
@@ -77,7 +79,7 @@ def test_every_dependency_says_why(line):
 
 def test_the_lines_with_a_reason_are_all_the_dependencies():
     lines = re.findall(r"^ {4}[\"']([\w-]+)==", DEPENDENCIES_TEXT, flags=re.MULTILINE)
-    assert sorted(lines) == sorted(name for name, _, _ in DIRECT)
+    assert sorted(lines) == sorted(name for name, _, _ in DIRECT | as_pins(BENCH))
 
 
 @pytest.mark.parametrize(("name", "version"), sorted((name, version) for name, version, _ in DIRECT))
@@ -90,19 +92,28 @@ def test_the_lock_keeps_to_the_constraints():
         assert (name, version) in LOCKED
 
 
-def test_every_entry_of_the_lock_has_a_hash():
+def test_the_lock_of_the_benchmarks_holds_what_only_they_need():
+    assert set(locked_entries(BENCH_LOCK)) == {(name, version) for name, version, _ in as_pins(BENCH)}
+    assert not {name for name, _, _ in as_pins(BENCH)} & {name for name, _ in LOCKED}
+
+
+@pytest.mark.parametrize("lock", [LOCK, BENCH_LOCK], ids=["all", "benchmarks"])
+def test_every_entry_of_the_lock_has_a_hash(lock):
     assert [
-        key for key, entry in LOCKED.items() if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry)
+        key
+        for key, entry in locked_entries(lock).items()
+        if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry)
     ] == []
 
 
-def test_the_lock_names_no_index_no_address_and_no_path():
-    assert LOCK.isascii()
-    options = set(re.findall(r"(?<!\S)-[\w-]+", re.sub(r"^ *#.*$", "", LOCK, flags=re.MULTILINE)))
+@pytest.mark.parametrize("lock", [LOCK, BENCH_LOCK], ids=["all", "benchmarks"])
+def test_the_lock_names_no_index_no_address_and_no_path(lock):
+    assert lock.isascii()
+    options = set(re.findall(r"(?<!\S)-[\w-]+", re.sub(r"^ *#.*$", "", lock, flags=re.MULTILINE)))
     assert options == {"--hash"}
-    assert "/" not in LOCK
-    assert " @ " not in LOCK
-    assert not re.search(r"\\(?!\n)", LOCK)
+    assert "/" not in lock
+    assert " @ " not in lock
+    assert not re.search(r"\\(?!\n)", lock)
 
 
 def test_the_build_tool_is_locked_too():
