@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -907,6 +908,66 @@ def test_tables_survive_the_company() -> None:
             assert {key: after[key] for key in kept} == kept, name
     again = Company.from_tables(out, clock=lambda: NOW).tables()
     assert all(again[name].equals(out[name]) for name in out)
+
+
+def test_parts_survive_the_company_and_stand_in_its_answers() -> None:
+    """What stands inside items, contacts and applications: each below its own owner, in its order."""
+    state, city = ("80000060-1", "State 6%"), ("80000061-1", "City 1%")
+    tax_group = {"list_id": "80000062-1", "name": "Both", "full_name": "Both", "item_type": "SalesTaxGroup"}
+    taxes = [
+        {"list_id": key, "name": name, "full_name": name, "item_type": "SalesTax"}
+        for key, name in (state, city)
+    ]
+    group = {"item_group_list_id": GROUP}
+    both = {"sales_tax_group_list_id": "80000062-1"}
+    phone = {"contact_name": "Main Phone", "contact_value": "555"}
+    parts: dict[str, list[dict[str, Any]]] = {
+        "item_group_lines": [
+            group | {"line_number": 2, "item_list_id": RETIRED, "item_full_name": "Retired"},
+            group | {"line_number": 1, "item_list_id": HOSTING, "item_full_name": "Hosting"},
+        ],
+        "sales_tax_group_items": [
+            both | {"line_number": at, "item_sales_tax_list_id": key, "item_sales_tax_full_name": name}
+            for at, (key, name) in enumerate((state, city), 1)
+        ],
+        "customer_contact_details": [
+            {"customer_list_id": ACME, "contact_list_id": None, **phone},
+            {"customer_list_id": ACME, "contact_list_id": "0000000000000b02", **phone},
+        ],
+        "customer_ship_to_addresses": [{"customer_list_id": ACME, "name": "Yard", "default_ship_to": True}],
+        "linked_transactions": [
+            {
+                "owner_table": "quickbooks.payments",
+                "owner_txn_id": RECEIPT,
+                "applied_to_txn_id": PAID,
+                "txn_id": CREDIT,
+                "txn_type": "CreditMemo",
+                "amount": Decimal("-5.00"),
+            }
+        ],
+    }
+    items = [*ROWS["quickbooks.items"], *taxes, tax_group]
+    desk = Desk(Company.from_tables(frames(items=items, **parts), clock=lambda: NOW))
+    out = desk.company.tables()
+    for name, rows in parts.items():
+        found = [
+            {key: row[key] for key in rows[0]}
+            for row in tables.to_rows(out[f"quickbooks.{name}"])
+            if row.get("owner_table") in (None, "quickbooks.payments")
+        ]
+        assert sorted(map(repr, found)) == sorted(map(repr, rows)), name
+    (bundle,) = desk.ask(f"<ItemQueryRq><ListID>{GROUP}</ListID></ItemQueryRq>")
+    assert [one.findtext("ItemRef/FullName") for one in bundle.iterfind("ItemGroupLine")] == [
+        "Hosting",
+        "Retired",
+    ]
+    (acme,) = desk.ask(f"<CustomerQueryRq><ListID>{ACME}</ListID></CustomerQueryRq>")
+    assert [
+        len(acme.findall(path)) for path in ("AdditionalContactRef", "ContactsRet/AdditionalContactRef")
+    ] == [
+        1,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(

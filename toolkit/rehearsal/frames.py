@@ -33,7 +33,7 @@ DOCUMENTS = {
     "quickbooks.payments": ("ReceivePaymentRet", ""),
 }
 PARTS = {name: table.rets[0] for name, table in tables.TABLES.items() if table.parent in LISTS}
-"""Tables of what stands inside a list element, with its element: a customer's contacts and notes."""
+"""Tables of what stands inside a list element, with its element: a customer's contacts, a group's items."""
 
 _PURCHASE = ("purchase_description", "purchase_cost", "expense_account_list_id")
 
@@ -110,9 +110,8 @@ def tables_from_books(books: Books) -> dict[str, pd.DataFrame]:
                 row["terms_type"] = record.kind.removesuffix("Terms")
             rows[name].append(row)
             rows["quickbooks.custom_fields"] += _extras(books, name, record.id, record.fields)
-            for part, tag in PARTS.items():
-                own = {tables.TABLES[part].parent_key: record.id}
-                rows[part] += [_flat(books, part, fields) | own for fields in record.fields.get(tag, ())]
+            for part, parts in _part_rows(books, name, record):
+                rows[part].append(parts)
     names = {tag: (name, lines) for name, (tag, lines) in DOCUMENTS.items()}
     for record in books.transactions.values():
         name, lines = names[record.tag]
@@ -129,6 +128,10 @@ def tables_from_books(books: Books) -> dict[str, pd.DataFrame]:
         for applied in fields.get("AppliedToTxnRet", ()):
             row = _flat(books, "quickbooks.payment_applications", applied)
             rows["quickbooks.payment_applications"].append(row | {"payment_txn_id": record.id})
+            own = {"owner_table": name, "owner_txn_id": record.id, "applied_to_txn_id": applied["TxnID"]}
+            for link in applied.get("LinkedTxn", ()):
+                row = _flat(books, "quickbooks.linked_transactions", link)
+                rows["quickbooks.linked_transactions"].append(row | own)
     about = books.about
     rows["quickbooks.company"] = [
         _flat(books, "quickbooks.company", about.host | about.company | about.preferences)
@@ -154,6 +157,32 @@ def _line_rows(books: Books, table: str, record: Record) -> Iterator[Row]:
             number += 1
             own = {"txn_id": record.id, "line_number": number, "line_kind": "line"}
             yield _flat(books, table, member) | own | {"group_line_id": line["TxnLineID"]}
+
+
+def enclosed_by(part: str) -> tuple[str, str, str] | None:
+    """Return what may stand around the rows of a part: the column that tells, the element, and its id."""
+    for column in tables.TABLES[part].columns:
+        if column.enclosing:
+            element, _, identifier = column.enclosing.partition("/")
+            return column.name, element, identifier
+    return None
+
+
+def _part_rows(books: Books, name: str, record: Record) -> Iterator[tuple[str, Row]]:
+    for part, tag in PARTS.items():
+        table = tables.TABLES[part]
+        if table.parent != name:
+            continue
+        found: list[tuple[Row, Row]] = [(fields, {}) for fields in record.fields.get(tag, ())]
+        if around := enclosed_by(part):
+            column, element, identifier = around
+            for outer in record.fields.get(element, ()):
+                found += [(fields, {column: outer.get(identifier)}) for fields in outer.get(tag, ())]
+        for number, (fields, within) in enumerate(found, 1):
+            own = {table.parent_key: record.id, **within}
+            if "line_number" in table.names:
+                own["line_number"] = number
+            yield part, _flat(books, part, fields) | own
 
 
 def _extras(books: Books, table: str, key: str, fields: dict[str, Any]) -> Iterator[Row]:

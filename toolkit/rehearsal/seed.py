@@ -13,7 +13,7 @@ import pandas as pd
 from toolkit import tables
 from toolkit.errors import SeedError
 from toolkit.rehearsal.books import REFERENCES, ZERO, Books, Record, remaining, total
-from toolkit.rehearsal.frames import DOCUMENTS, LISTS, PARTS, Row, nested, reaches
+from toolkit.rehearsal.frames import DOCUMENTS, LISTS, PARTS, Row, enclosed_by, nested, reaches
 from toolkit.rehearsal.reading import VERSIONS
 
 # Lists that no declared table holds: their elements are known from the references to them.
@@ -152,16 +152,26 @@ def _element(books: Books, table: str, tag: str, row: Row) -> Record:
 
 
 def _put_parts(books: Books, rows: dict[str, list[Row]]) -> None:
-    """Put contacts and notes into the customers that they belong to."""
+    """Put contacts and notes into the customers that they belong to, and their items into groups."""
     for name, tag in PARTS.items():
         table = tables.TABLES[name]
-        where, owner = LISTS[table.parent]
-        for row in rows.get(name, ()):
+        where, _ = LISTS[table.parent]
+        for row in sorted(rows.get(name, ()), key=lambda one: one.get("line_number") or 0):
             record = books.lists[where].get(row[table.parent_key])
-            if record is not None:
-                fields = nested(name, tag, row, owner)
-                dated = reaches(tag, owner, "TimeModified")
-                record.fields.setdefault(tag, []).append(_times(books, fields) if dated else fields)
+            into = _holder(name, record, row) if record is not None else None
+            if record is not None and into is not None:
+                fields = nested(name, tag, row, record.tag)
+                dated = reaches(tag, record.tag, "TimeModified")
+                into.setdefault(tag, []).append(_times(books, fields) if dated else fields)
+
+
+def _holder(name: str, record: Record, row: Row) -> dict[str, Any] | None:
+    """Return what a part stands in: the record, or a part of it; None where that is not there."""
+    column, element, identifier = enclosed_by(name) or ("", "", "")
+    if row.get(column) is None:
+        return record.fields
+    parts = record.fields.get(element, ())
+    return next((part for part in parts if part.get(identifier) == row[column]), None)
 
 
 def _document(books: Books, table: str, tag: str, row: Row, lines: list[Row]) -> Record:
@@ -217,9 +227,14 @@ def _link(books: Books, rows: dict[str, list[Row]]) -> None:
         payment.fields["AppliedToTxnRet"].append(fields)
     for row in rows.get("quickbooks.linked_transactions", ()):
         owner = books.transactions.get(row["owner_txn_id"])
-        if owner is not None:
-            fields = nested("quickbooks.linked_transactions", "LinkedTxn", row, owner.tag)
-            owner.fields.setdefault("LinkedTxn", []).append(fields)
+        into = owner.fields if owner is not None else None
+        if owner is not None and owner.kind == "ReceivePayment":
+            told = owner.fields["AppliedToTxnRet"]
+            into = next((one for one in told if one["TxnID"] == row["applied_to_txn_id"]), None)
+        if into is not None:
+            # A link is the same wherever it stands.
+            fields = nested("quickbooks.linked_transactions", "LinkedTxn", row, "InvoiceRet")
+            into.setdefault("LinkedTxn", []).append(fields)
     for record in list(books.transactions.values()):
         if record.kind == "ReceivePayment":
             for fields in record.fields["AppliedToTxnRet"]:
