@@ -109,15 +109,18 @@ def _reference(tag: str, number: int, name: str) -> str:
 
 
 def _address(tag: str, lines: list[str], city: str, state: str, code: str, *, full: bool) -> str:
-    listed = "".join(
-        f"<Addr{place}>{escape(line)}</Addr{place}>\n" for place, line in enumerate(lines, start=1)
-    )
-    last = len(lines) + 1
+    block = [*lines, f"{city}, {state} {code}"][:5]
     country = "<Country>Österreich</Country>\n<Note>Lieferung über Hof 2</Note>\n" if full else ""
     return (
-        f"<{tag}>\n{listed}<City>{escape(city)}</City>\n<State>{state}</State>\n"
+        f"<{tag}>\n{_address_lines(lines)}<City>{escape(city)}</City>\n<State>{state}</State>\n"
         f"<PostalCode>{code}</PostalCode>\n{country}</{tag}>\n"
-        f"<{tag}Block>\n{listed}<Addr{last}>{escape(city)}, {state} {code}</Addr{last}>\n</{tag}Block>\n"
+        f"<{tag}Block>\n{_address_lines(block)}</{tag}Block>\n"
+    )
+
+
+def _address_lines(lines: list[str]) -> str:
+    return "".join(
+        f"<Addr{place}>{escape(line)}</Addr{place}>\n" for place, line in enumerate(lines, start=1)
     )
 
 
@@ -182,12 +185,14 @@ def _customers() -> list[tuple[str, str, str]]:
         street = f"{dice.randrange(1, 9000)} {dice.choice(_STREETS)}"
         lines = [name.partition(":")[0], f"{dice.choice(_FIRST)} {last}", street]
         if number % 20 == 0:
-            lines += ["Building C & D"]
+            lines += ["Building C & D", "Attn: Accounts Payable"]
         city, state, code = dice.choice(_CITIES)
         # The references to characters in the streets are markup already.
         bill = _address("BillAddress", lines, city, state, code, full=number % 20 == 0)
-        ship = _address("ShipAddress", lines[:3], city, state, code, full=number % 40 == 0)
-        both = ((bill if number % 4 else "") + (ship if number % 10 == 0 else "")).replace(
+        ship = _address(
+            "ShipAddress", lines if number % 40 == 0 else lines[:3], city, state, code, full=number % 40 == 0
+        )
+        both = ((bill if number % 4 != 1 else "") + (ship if number % 10 == 0 else "")).replace(
             "&amp;#146;", "&#146;"
         )
         currency = ""
