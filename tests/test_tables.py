@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections import defaultdict
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit import tables
+from toolkit import columns, qbxml_spec, tables
+from toolkit.columns import Table
 from toolkit.errors import ConformError
+from toolkit.qbxml_spec import Particle
 from toolkit.tables import TABLES
+from toolkit.tables_left_out import LEFT_OUT, left_out_reason
+from toolkit.tables_quickbooks import CUSTOM_FIELDS, QUICKBOOKS_TABLES
 
 MONEY = st.decimals(min_value=Decimal("-9999999999999.99"), max_value=Decimal("9999999999999.99"), places=2)
 
@@ -94,3 +104,178 @@ def test_a_finding_keeps_its_id_when_only_its_wording_changes() -> None:
 def test_a_severity_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="fatal"):
         tables.finding("fatal", "rule", "message")
+
+
+# --- the declarations against the schema --------------------------------------------------------------------
+
+RETS = sorted(
+    line.split("\t")[0]
+    for line in Path(qbxml_spec.__file__).with_name("qbxml_spec.tsv").read_text(encoding="utf-8").splitlines()
+    if re.match(r"\w+Ret\t0\t", line)
+)
+KEPT = {
+    ret: table
+    for table in QUICKBOOKS_TABLES
+    if not table.parent and table is not CUSTOM_FIELDS
+    for ret in table.rets
+}
+TYPES: dict[str, pa.DataType] = {
+    "AMTTYPE": columns.MONEY,
+    "PRICETYPE": columns.RATE,
+    "PERCENTTYPE": columns.RATE,
+    "QUANTYPE": columns.RATE,
+    "FLOATTYPE": columns.EXCHANGE_RATE,
+    "INTTYPE": columns.INTEGER,
+    "BOOLTYPE": columns.BOOLEAN,
+    "DATETYPE": columns.DATE,
+    "DATETIMETYPE": columns.TIMESTAMP,
+}
+
+
+def children_of(owner: Table, table: Table, tag: str) -> dict[str | None, Table]:
+    """Return what may stand inside an element of a table, by tag: as the declarations alone say."""
+    inside: dict[str | None, Table] = {}
+    for child in QUICKBOOKS_TABLES:
+        if child.parent and owner.name in child.parent.split("|"):
+            around = {
+                path.partition("/")[0]
+                for column in child.columns
+                for path in column.enclosing.split("|")
+                if path
+            }
+            if table is owner or tag in around:
+                inside |= dict.fromkeys(child.rets, child)
+    if table is owner or "txn_line_id" in table.names:
+        inside["DataExtRet"] = CUSTOM_FIELDS
+    return inside
+
+
+class Leaf(NamedTuple):
+    """A value of the schema, as the declarations see it."""
+
+    table: Table
+    row: str  # where the row stands: InvoiceRet/InvoiceLineRet
+    path: str  # from there: ItemRef/ListID
+    element: Particle
+    us: bool
+
+    @property
+    def full(self) -> str:
+        return f"{self.row}/{self.path}"
+
+
+def leaves_of(owner: Table, table: Table, row: str, element: Particle, us: bool) -> Iterator[Leaf]:
+    inside = children_of(owner, table, row.rpartition("/")[2])
+
+    def below(parent: Particle, where: str, us: bool) -> Iterator[Leaf]:
+        for child in qbxml_spec.elements(parent):
+            here, both = f"{where}{child.name}", us and child.us
+            if not where and child.name in inside:
+                yield from leaves_of(owner, inside[child.name], f"{row}/{here}", child, both)
+            elif child.type == "aggregate":
+                yield from below(child, f"{here}/", both)
+            else:
+                yield Leaf(table, row, here, child, both)
+
+    yield from below(element, "", us)
+
+
+def leaves(ret: str) -> list[Leaf]:
+    return list(leaves_of(KEPT[ret], KEPT[ret], ret, qbxml_spec.ret(ret), us=True))
+
+
+def sources(table: Table) -> set[str]:
+    return {path for column in table.columns if column.source for path in column.source.split("|")}
+
+
+@pytest.mark.parametrize("ret", RETS)
+def test_every_record_of_the_schema_has_a_table_or_a_reason(ret: str) -> None:
+    assert (ret in KEPT) != (ret in LEFT_OUT)
+
+
+@pytest.mark.parametrize("ret", KEPT)
+def test_every_us_field_has_a_column_or_a_reason(ret: str) -> None:
+    unsaid, twice = [], []
+    for leaf in leaves(ret):
+        if leaf.path in sources(leaf.table):
+            twice += [leaf.full] if left_out_reason(leaf.full) else []
+        elif leaf.us and not left_out_reason(leaf.full):
+            unsaid.append(leaf.full)
+    assert not unsaid, "neither a column nor an entry of tables_left_out.LEFT_OUT"
+    assert not twice, "both a column and an entry of tables_left_out.LEFT_OUT"
+
+
+@pytest.mark.parametrize("ret", KEPT)
+def test_what_stands_more_than_once_has_rows_of_its_own(ret: str) -> None:
+    def repeated(table: Table, element: Particle, tag: str, where: str) -> Iterator[str]:
+        inside = children_of(KEPT[ret], table, tag)
+        for child in qbxml_spec.elements(element):
+            here = f"{where}{child.name}"
+            if not where and child.name in inside:
+                yield from repeated(inside[child.name], child, str(child.name), "")
+            elif child.max != 1 and any(f"{path}/".startswith(f"{here}/") for path in sources(table)):
+                yield here
+            else:
+                yield from repeated(table, child, tag, f"{here}/")
+
+    assert not list(repeated(KEPT[ret], qbxml_spec.ret(ret), ret, ""))
+
+
+def test_every_source_is_a_place_of_the_schema_and_every_column_has_its_type() -> None:
+    known: dict[tuple[str, str], set[pa.DataType]] = defaultdict(set)
+    for ret in KEPT:
+        for leaf in leaves(ret):
+            known[leaf.table.name, leaf.path].add(TYPES.get(str(leaf.element.type), columns.TEXT))
+    for table in QUICKBOOKS_TABLES:
+        for column in table.columns:
+            for path in column.source.split("|") if column.source else ():
+                assert known[table.name, path] == {column.type}, f"{table.name}.{column.name}: {path}"
+
+
+def test_an_enclosing_element_makes_rows_of_the_same_record() -> None:
+    told = [(table, column) for table in QUICKBOOKS_TABLES for column in table.columns if column.enclosing]
+    assert {f"{table.name}.{column.name}" for table, column in told} == {
+        "quickbooks.invoice_lines.group_line_id",
+        "quickbooks.credit_memo_lines.group_line_id",
+        "quickbooks.sales_receipt_lines.group_line_id",
+        "quickbooks.linked_transactions.applied_to_txn_id",
+        "quickbooks.customer_contact_details.contact_list_id",
+    }
+    for table, column in told:
+        tag, _, path = column.enclosing.partition("/")
+        (around,) = [other for other in QUICKBOOKS_TABLES if other.parent and tag in other.rets]
+        assert set(around.parent.split("|")) & set(table.parent.split("|"))
+        assert path in sources(around)
+        assert not column.source and not column.required
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("quickbooks.")])
+def test_a_tag_means_one_table_under_one_parent(name: str) -> None:
+    tags = [tag for child in QUICKBOOKS_TABLES if name in child.parent.split("|") for tag in child.rets]
+    assert len(tags) == len(set(tags))
+
+
+@pytest.mark.parametrize("path", LEFT_OUT)
+def test_what_is_left_out_is_there_to_be_left_out(path: str) -> None:
+    ret, *steps = path.split("/")
+    element = qbxml_spec.ret(ret)
+    for step in steps:
+        element = next(child for child in qbxml_spec.elements(element) if child.name == step)
+    assert LEFT_OUT[path]
+
+
+def test_nothing_about_a_card_its_holder_or_a_tax_number_is_kept() -> None:
+    told = {path for table in QUICKBOOKS_TABLES for path in sources(table)}
+    assert not [
+        path
+        for path in told
+        if re.search(r"CreditCard(Number|Address|Postal)|Expiration|SSN|EIN|BankN", path)
+    ]
+
+
+def test_a_reason_goes_for_all_below_an_element() -> None:
+    assert (
+        left_out_reason("HostRet/ListMetaData/ItemMetaData/MaxCapacity") == LEFT_OUT["HostRet/ListMetaData"]
+    )
+    assert left_out_reason("HostRet/ListMetaDataToo") is None
+    assert left_out_reason("VendorRet") is None
