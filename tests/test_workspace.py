@@ -574,7 +574,8 @@ def test_the_qwc_file_says_what_the_web_connector_asks_for(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", ["items", "customers", "invoices", "payments", "receivables", "lists", "all"]
+    "kind",
+    ["items", "customers", "invoices", "payments", "sales_receipts", "receivables", "lists", "all"],
 )
 @pytest.mark.parametrize("dated", [True, False])
 def test_every_query_of_an_import_is_one_that_the_schema_has(kind: str, dated: bool) -> None:

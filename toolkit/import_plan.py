@@ -73,8 +73,9 @@ def import_jobs(kind: str, scope: Scope) -> list[tuple[str, list[dict[str, Any]]
     Parameters
     ----------
     kind : str
-        ``items``, ``customers``, ``invoices``, ``payments``, ``receivables``, ``lists``, or ``all`` (items,
-        customers, receivables and lists, a job each).
+        ``items``, ``customers``, ``invoices``, ``payments``, ``sales_receipts``, ``receivables``, ``lists``,
+        or ``all`` (items, customers, receivables and lists, a job each: what a cutover reads; of a sales
+        receipt nothing is ever open).
     scope : Scope
         What it covers; ``lists`` are short and always read whole.
 
@@ -151,6 +152,10 @@ def _payments(scope: Scope) -> list[dict[str, Any]]:
     return [_of_transactions("ReceivePaymentQuery", "quickbooks.payments", scope, _LINES)]
 
 
+def _sales_receipts(scope: Scope) -> list[dict[str, Any]]:
+    return [_of_transactions("SalesReceiptQuery", "quickbooks.sales_receipts", scope, _LINES)]
+
+
 def _receivables(scope: Scope) -> list[dict[str, Any]]:
     """Everything that is open; credit memos and receipts cannot be asked for by what is open on them."""
     extra = {**_LINES, **_LINKS}
@@ -185,6 +190,7 @@ _KINDS: dict[str, Callable[[Scope], list[dict[str, Any]]]] = {
     "customers": _customers,
     "invoices": _invoices,
     "payments": _payments,
+    "sales_receipts": _sales_receipts,
     "receivables": _receivables,
     "lists": _lists,
 }

@@ -28,7 +28,7 @@ from toolkit.errors import UsageError
 
 SECONDS_FOR_OTHERS = 2.0
 """How long a server waits for a command that is just writing; another server will not end meanwhile."""
-KINDS = ("items", "customers", "invoices", "payments", "receivables", "lists", "all")
+KINDS = ("items", "customers", "invoices", "payments", "sales_receipts", "receivables", "lists", "all")
 
 
 def import_(
@@ -67,7 +67,7 @@ def import_(
 
 
 def _end_warnings(kind: str, end: str | None) -> list[str]:
-    if end is None or kind in ("invoices", "payments", "receivables"):
+    if end is None or kind in ("invoices", "payments", "sales_receipts", "receivables"):
         return []
     return [f"--end {end} hides list records that were edited after it: leave it out to get them all"]
 
