@@ -29,6 +29,7 @@ from toolkit.qbxml_spec import (
     value_problem,
     version_key,
 )
+from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -491,6 +492,24 @@ def mutate(message: etree._Element, dice: random.Random) -> str:
     else:
         victim.tag = dice.choice(below).tag
     return f"{what} {victim.tag} in {parent.tag}"
+
+
+CHANGES = {
+    *("CustomerAdd", "CustomerMod", "ItemServiceAdd", "ItemNonInventoryAdd", "ItemOtherChargeAdd"),
+    *("ItemDiscountAdd", "InvoiceAdd", "InvoiceMod", "CreditMemoAdd", "ReceivePaymentAdd"),
+    *("ReceivePaymentMod", "StandardTermsAdd", "PaymentMethodAdd", "SalesTaxCodeAdd", "DataExtAdd"),
+    *("TxnVoid", "TxnDel", "ListDel"),
+}
+"""The changes that a cutover makes in QuickBooks."""
+
+
+def test_every_change_of_a_cutover_and_every_record_it_reads_is_there() -> None:
+    assert set(REQUESTS) >= CHANGES
+    kinds = {tag for name in REQUESTS for child in elements(response(name)) if (tag := child.name or "")}
+    assert kinds >= {tag for table in QUICKBOOKS_TABLES if not table.parent for tag in table.rets}
+    for table in QUICKBOOKS_TABLES:
+        for tag in () if table.parent else table.rets:
+            assert list(elements(ret(tag))), tag
 
 
 def test_every_message_grown_from_its_model_is_valid(schema: etree.XMLSchema) -> None:
