@@ -59,6 +59,7 @@ class Answer:
     problems: Counter[Problem] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
     repaired: frozenset[str] = frozenset()
+    mixed: bool = False  # of the plain walk: a value had elements beside its text
 
 
 # --- the reader of the toolkit ------------------------------------------------------------------------------
@@ -67,13 +68,12 @@ class Answer:
 def answered(stream: BinaryIO, *, batch_rows: int = 10_000) -> Answer:
     """Return what `toolkit.qbxml_io.parse` makes of a document; its events are checked for their order."""
     found, repaired = Answer(), set()
-    open_response, begun, ended = Response(), False, False
+    open_response, begun, ended = Response(), 0, False
     for event in parse(stream, batch_rows=batch_rows):
         assert not ended, "an event after LeftBehind"
         findings: Iterable[dict[str, str | None]] = ()
         if isinstance(event, Envelope):
-            assert not begun, "two envelopes"
-            begun = True
+            begun += 1
             found.envelope = (event.message_set_id, event.message_set_status)
         elif isinstance(event, Batch):
             assert event.rows.schema == TABLES[event.table].schema, event.table
@@ -111,6 +111,8 @@ def answered(stream: BinaryIO, *, batch_rows: int = 10_000) -> Answer:
                 found.problems[(rule, one["table"], one["key"], one["column"], one["value"])] += 1
     assert begun
     assert ended
+    if begun > 1:
+        found.problems[("two envelopes",)] += 1
     found.repaired = frozenset(repaired)
     return found
 
@@ -134,6 +136,9 @@ def repair(data: bytes) -> tuple[str, frozenset[str]]:
         except UnicodeDecodeError:
             done.add("not_utf8")
             text = _decoded(data)
+    before, root, after = text.partition("<QBXML")
+    before = re.sub(r"<\?xml\s.*?\?>|\ufeff", "", before, flags=re.DOTALL)  # wherever it stands, and not believed
+    text = before + root + after
     halves = False
 
     def reference(match: re.Match[str]) -> str:
@@ -161,9 +166,7 @@ def repair(data: bytes) -> tuple[str, frozenset[str]]:
     clean = _REFERENCE.sub(reference, clean)
     if halves:
         clean = clean.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    before, root, after = clean.partition("<QBXML")
-    before = re.sub(r"<\?xml\s.*?\?>|\ufeff", "", before, flags=re.DOTALL)
-    return before.lstrip() + root + after, frozenset(done)
+    return clean.lstrip(), frozenset(done)
 
 
 def _decoded(data: bytes) -> str:
@@ -450,6 +453,7 @@ class _Walk:
                 if not place and child.tag in owned:
                     continue
                 if here in places:
+                    self.answer.mixed |= len(child) > 0 and not _blank(child.text)
                     for one in child:
                         self.answer.left.update(_leaves(one, f"{path}/{here}"))
                 elif any(other.startswith(f"{here}/") for other in places):

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import re
 from collections import Counter
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -61,6 +62,13 @@ def plain(data: bytes) -> Answer | None:
     return outcome(lambda: walk(data), RefusedError)
 
 
+@cache
+def drawn(seed: int) -> tuple[bytes, Answer | None]:
+    """Return a generated answer and what the plain walk makes of it."""
+    data = seeded(seed).encode()
+    return data, plain(data)
+
+
 # --- over documents -----------------------------------------------------------------------------------------
 
 
@@ -76,8 +84,8 @@ def test_real_answers_read_as_the_plain_walk_reads_them(path: Path) -> None:
 @pytest.mark.parametrize("block", range(0, len(FAST), 25))
 def test_generated_answers_read_as_the_plain_walk_reads_them(block: int) -> None:
     for seed in FAST[block : block + 25]:
-        data = seeded(seed).encode()
-        assert (seed, differences(ours(data), plain(data))) == (seed, [])
+        data, wanted = drawn(seed)
+        assert (seed, differences(ours(data), wanted)) == (seed, [])
 
 
 @pytest.mark.slow
@@ -118,7 +126,7 @@ def test_the_generated_answers_fill_every_declared_column() -> None:
     repaired: set[str] = set()
     counts = Counter[bool]()
     for seed in FAST:
-        found = plain(seeded(seed).encode())
+        _, found = drawn(seed)
         counts[found is None] += 1
         if found is None:
             continue
@@ -175,12 +183,13 @@ def test_the_walk_sees_a_difference() -> None:
     wanted = plain(whole.encode())
     for old, new in (
         ("</Memo>", "x</Memo>"),
-        ("<TxnLineID>", "<TxnLineID>1"),
+        ("<InvoiceLineRet><TxnLineID>", "<InvoiceLineRet><TxnLineID>1"),
         ("<Amount>", "<Amount>x"),
         ("<InvoiceLineGroupRet>", "<InvoiceLineGroup>"),
         ('statusCode="0"', 'statusCode="1"'),
         ("<DataExtValue>", "<DataExtVal><DataExtValue>"),
     ):
+        assert old in whole
         broken = whole.replace(old, new, 1)
         if old == "<InvoiceLineGroupRet>":
             broken = broken.replace("</InvoiceLineGroupRet>", "</InvoiceLineGroup>", 1)
@@ -229,7 +238,7 @@ def test_the_size_of_the_readers_pieces_does_not_matter(size: int, monkeypatch: 
         assert (seed, differences(ours(seeded(seed, responses=2).encode()), answer)) == (seed, [])
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_record_may_be_larger_than_a_piece(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = document(Random(seed), big=600_000).encode()
     assert differences(ours(data), plain(data)) == []
@@ -285,8 +294,8 @@ def test_bytes_of_windows_1252_read_as_the_plain_walk_reads_them() -> None:
 
 def test_what_is_put_right_stays_right() -> None:
     """A repaired document, read again, needs no repair and gives the same rows."""
-    for seed in FAST:
-        data = seeded(seed).encode()
+    for seed in FAST[:80]:
+        data, _ = drawn(seed)
         clean, _ = repair(data)
         first, second = ours(data), ours(clean.encode())
         if first is None or second is None:
