@@ -20,6 +20,17 @@ from toolkit.workspace import Workspace
 MORE = {"iteratorRemainingCount": "1", "iteratorID": "{it}"}
 LAST = {"iteratorRemainingCount": "0"}
 
+# What may stand inside a record is known to be none: its table is written with it.
+ITEM_PARTS = {
+    "quickbooks.item_group_lines": 0,
+    "quickbooks.item_assembly_lines": 0,
+    "quickbooks.sales_tax_group_items": 0,
+}
+CUSTOMER_PARTS = {
+    "quickbooks.customer_contact_details": 0,
+    "quickbooks.customer_ship_to_addresses": 0,
+}
+
 
 class Clock:
     """A clock that stands still until it is told to go on."""
@@ -81,6 +92,9 @@ def item(number: int, name: str = "", **more: str) -> str:
     )
 
 
+CARD = "<CreditCardNumber>xxxxxxxxxxxx1111</CreditCardNumber>"  # nothing that we keep
+
+
 def customer(number: int, **more: str) -> str:
     inner = "".join(f"<{tag}>{value}</{tag}>" for tag, value in more.items())
     return f"<CustomerRet><ListID>C-{number}</ListID><Name>Customer {number}</Name>{inner}</CustomerRet>"
@@ -132,7 +146,7 @@ def test_pages_wait_in_the_inbox_until_the_last_one(ws: Workspace, clock: Clock)
     then = clock.on()
     end = response("ItemQuery", item(3), request_id=f"J{job}Q{query.id}P2", **LAST)
     last = extract.receive(ws, answer(end), job=job, name="ItemQuery")
-    assert (last.complete, last.tables, last.records) == (True, {"quickbooks.items": 3}, 3)
+    assert (last.complete, last.tables, last.records) == (True, {"quickbooks.items": 3} | ITEM_PARTS, 3)
     rows = to_rows(ws.read("quickbooks.items"))
     assert [row["list_id"] for row in rows] == ["80-1", "80-2", "80-3"]
     assert [row["imported_at"] for row in rows] == [then - dt.timedelta(minutes=1)] * 2 + [then]
@@ -198,7 +212,10 @@ def test_files_are_landed_in_the_order_of_their_pages(ws: Workspace, tmp_path: P
     with pytest.raises(UsageError, match="page 2 of ItemQuery and page 1 has not come"):
         extract.land(ws, [tmp_path / "7.xml"])
     assert not list((ws.path / "inbox").iterdir()), "nothing changed"
-    assert extract.land(ws, [tmp_path / "7.xml", tmp_path / "8.xml"]).tables == {"quickbooks.items": 2}
+    assert (
+        extract.land(ws, [tmp_path / "7.xml", tmp_path / "8.xml"]).tables
+        == {"quickbooks.items": 2} | ITEM_PARTS
+    )
     assert ids(ws, "items") == ["80-1", "80-2"]
 
 
@@ -554,6 +571,7 @@ def test_a_landed_customer_replaces_its_contacts_and_notes(ws: Workspace, clock:
         "quickbooks.customers": 3,
         "quickbooks.customer_contacts": 3,
         "quickbooks.customer_notes": 3,
+        **CUSTOMER_PARTS,
     }
     assert landed.records == 3, "records are the customers; what stands inside them is counted as rows"
     (first_note, *_) = to_rows(ws.read("quickbooks.customer_notes"))
@@ -629,13 +647,31 @@ def test_the_company_is_one_row(ws: Workspace) -> None:
 
 
 def test_bad_values_and_what_is_left_behind_are_said(ws: Workspace) -> None:
-    data = answer(response("CustomerQuery", customer(1, Balance="much", JobDesc="Roof")))
+    data = answer(response("CustomerQuery", customer(1, Balance="much", CreditCardInfo=CARD)))
     landed = extract.receive(ws, data)
     (bad,) = to_rows(landed.findings)
     assert (bad["rule"], bad["column"], bad["value"]) == ("bad_value", "balance", "much")
     assert str(bad["source"]).startswith("inbox/")
     assert ws.read("quickbooks.customers")["balance"].isna().all()
-    assert landed.left_behind == {"CustomerRet/JobDesc": 1}
+    assert landed.left_behind == {"CustomerRet/CreditCardInfo/CreditCardNumber": 1}
+
+
+def test_what_every_page_of_a_job_left_behind_is_counted_together(ws: Workspace, tmp_path: Path) -> None:
+    (job,) = ws.queue_import("customers")
+    (query,) = ws.ledger.queries(job)
+    pages = []
+    for page, more in enumerate((MORE, MORE, LAST), 1):
+        one = customer(page, CreditCardInfo=CARD, Surprise="yes")
+        pages.append(answer(response("CustomerQuery", one, request_id=f"J{job}Q{query.id}P{page}", **more)))
+    first = extract.receive(ws, pages[0], job=job)
+    assert first.left_behind == {"CustomerRet/CreditCardInfo/CreditCardNumber": 1, "CustomerRet/Surprise": 1}
+    for number, data in enumerate(pages[1:]):
+        (tmp_path / f"{number}.xml").write_bytes(data)
+    landed = extract.land(ws, [tmp_path / "0.xml", tmp_path / "1.xml"])
+    assert landed.complete
+    left = {"CustomerRet/CreditCardInfo/CreditCardNumber": 3, "CustomerRet/Surprise": 3}
+    assert landed.left_behind == left
+    assert extract.land_job(ws, job).left_behind == left, "as when they came"
 
 
 # --- items entered by hand

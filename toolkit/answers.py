@@ -1,4 +1,4 @@
-"""One qbXML answer, read whole before anything is written: its rows, its statuses, what was left behind."""
+"""One qbXML answer, read whole before anything is landed: its rows, its statuses, what was left behind."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ import datetime as dt
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import pyarrow as pa
 
 from toolkit.errors import InputFileError, QbxmlParseError
 from toolkit.import_plan import FEATURE_OFF, OPTIONAL
 from toolkit.landing import RECORDS, Unit
-from toolkit.qbxml_io import NO_STATUS, Batch, LeftBehind, Status, parse
+from toolkit.qbxml_io import NO_STATUS, Batch, Bound, LeftBehind, Status, parse
 from toolkit.quickbooks_codes import FOUND_NOTHING, explain_status
+from toolkit.staging import Rows, Staging
 from toolkit.tables import finding
 
 if TYPE_CHECKING:
     from toolkit.workspace import Workspace
+    from toolkit.workspace_files import Packing
 
 __all__ = [
     "Answer",
     "arrival",
     "is_error",
     "is_off",
+    "keep_rows",
     "page_of",
     "read_answer",
     "read_kept",
-    "rows_of",
     "units_of",
 ]
 
@@ -42,8 +43,6 @@ _PAGE = re.compile(r"J(\d+)Q(\d+)P(\d+)", re.ASCII)
 _STAMP = re.compile(r"(\d{8}T\d{12})Z-")
 _COUNTED = {table.name for table in RECORDS} | {"quickbooks.company"}
 
-Rows = dict[str, list[pa.Table]]
-
 
 @dataclass(slots=True)
 class Answer:
@@ -52,7 +51,7 @@ class Answer:
     Parameters
     ----------
     responses : list of dict
-        Of each response its rows, by table.
+        Of each response its rows, by table, wherever they are staged.
     statuses : list of Status
         How each request went.
     findings : list of dict
@@ -72,16 +71,20 @@ class Answer:
         rows = (pieces for response in self.responses for pieces in response.items())
         return sum(len(piece) for name, pieces in rows if name in _COUNTED for piece in pieces)
 
+    def findings_of(self, source: str) -> list[dict[str, str | None]]:
+        """Return the findings with the place where the document stands."""
+        return [{**row, "source": row["source"] or source} for row in self.findings]
 
-def read_answer(stream: BinaryIO, source: str) -> Answer:
-    """Return a whole answer.
+
+def read_answer(stream: BinaryIO | Packing, staging: Staging) -> Answer:
+    """Return a whole answer, its rows staged as they are read.
 
     Parameters
     ----------
     stream : binary file
-        The document.
-    source : str
-        Where it stands, for its findings.
+        The document; only ``read(size)`` is asked of it.
+    staging : Staging
+        Where the rows go.
 
     Raises
     ------
@@ -90,9 +93,9 @@ def read_answer(stream: BinaryIO, source: str) -> Answer:
     """
     answer = Answer()
     rows: Rows = {}
-    for event in parse(stream):
+    for event in parse(cast("BinaryIO", stream)):
         if isinstance(event, Batch):
-            rows.setdefault(event.table, []).append(event.rows)
+            rows.setdefault(event.table, []).append(staging.put(event.table, event.rows))
             answer.findings += event.findings
         elif isinstance(event, Status):
             answer.responses.append(rows)
@@ -102,21 +105,41 @@ def read_answer(stream: BinaryIO, source: str) -> Answer:
         elif isinstance(event, LeftBehind):
             answer.left_behind.update(event.counts)
             answer.findings += event.findings
-    answer.findings = [{**row, "source": row["source"] or source} for row in answer.findings]
     return answer
 
 
-def read_kept(ws: Workspace, path: str) -> Answer:
-    """Return an answer of the inbox.
+def keep_rows(staging: Staging, path: str, answer: Answer) -> None:
+    """Keep what was read of an answer of the inbox, so that :func:`read_kept` need not read it again."""
+    about = {
+        "statuses": [asdict(status) for status in answer.statuses],
+        "findings": answer.findings,
+        "left_behind": answer.left_behind,
+    }
+    staging.keep(path, answer.responses, about)
+
+
+def _restored(responses: list[Rows], about: dict[str, Any]) -> Answer:
+    statuses = []
+    for told in about["statuses"]:
+        objects = tuple(Bound(**one) for one in told["objects"])
+        statuses.append(Status(**{**told, "objects": objects}))
+    return Answer(responses, statuses, about["findings"], Counter(about["left_behind"]))
+
+
+def read_kept(ws: Workspace, path: str, staging: Staging) -> Answer:
+    """Return an answer of the inbox: what was kept of it, or else it is read again.
 
     Raises
     ------
     InputFileError
         Its file is absent, cannot be read, or is no answer.
     """
+    kept = staging.load(path)
+    if kept is not None:
+        return _restored(*kept)
     try:
         with ws.open_answer(path) as stream:
-            return read_answer(stream, path)
+            return read_answer(stream, staging)
     except FileNotFoundError as error:
         raise InputFileError(path, "there is no such file") from error
     except QbxmlParseError as error:
@@ -128,14 +151,6 @@ def read_kept(ws: Workspace, path: str) -> Answer:
 def units_of(answer: Answer, arrived: dt.datetime, *, loose: bool = False) -> list[Unit]:
     """Return the rows of an answer, response by response; ``loose`` as of :class:`Unit`."""
     return [Unit(rows, arrived, loose) for rows in answer.responses]
-
-
-def rows_of(batches: Sequence[Batch]) -> Rows:
-    """Return batches by table."""
-    rows: Rows = {}
-    for batch in batches:
-        rows.setdefault(batch.table, []).append(batch.rows)
-    return rows
 
 
 def is_error(status: Status) -> bool:

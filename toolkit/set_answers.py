@@ -11,7 +11,6 @@ import io
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from toolkit import extract, outcomes, qbxml_io
 from toolkit.answers import arrival, is_error, read_kept
@@ -25,6 +24,7 @@ from toolkit.errors import (
 )
 from toolkit.landing import Unit, land_units
 from toolkit.ledger import REFUSED, MessageSet, Outcome, Query
+from toolkit.staging import Rows, Staging
 from toolkit.workspace import Workspace
 
 MOST_READS = 3
@@ -116,13 +116,13 @@ def land_export(ws: Workspace, job: int) -> str | None:
         Another process writes to the tables.
     """
     try:
-        with ws.lock():
+        with ws.lock(), Staging(ws.path) as staging:
             now = ws.ledger.now()
             units: list[Unit] = []
             lost: list[str] = []
             for path in ws.ledger.answers(job):
                 try:
-                    units.append(_unit(ws, path))
+                    units.append(_unit(ws, path, staging))
                 except InputFileError as error:
                     if not isinstance(error.__cause__, QbxmlParseError):
                         lost.append(str(error))
@@ -136,10 +136,10 @@ def land_export(ws: Workspace, job: int) -> str | None:
     return f"not every answer of it is in the tables: {'; '.join(lost)}" if lost else None
 
 
-def _unit(ws: Workspace, path: str) -> Unit:
+def _unit(ws: Workspace, path: str, staging: Staging) -> Unit:
     """Return the rows of one answer; each record stands in it once."""
-    answer = read_kept(ws, path)
-    rows: dict[str, list[Any]] = {}
+    answer = read_kept(ws, path, staging)
+    rows: Rows = {}
     for response in answer.responses:
         for table, pieces in response.items():
             rows.setdefault(table, []).extend(pieces)

@@ -21,7 +21,7 @@ from toolkit.import_plan import import_jobs, scope
 from toolkit.ledger import Ledger, local_now
 from toolkit.settings import Settings
 from toolkit.tables import to_arrow, to_rows
-from toolkit.workspace_files import file_name, open_packed, save_packed, write_atomically
+from toolkit.workspace_files import Packing, file_name, open_packed, save_packed, write_atomically
 from toolkit.workspace_lock import LOCK_TIMEOUT, reserved, writer_lock
 from toolkit.workspace_making import copy, first_settings, make, new_config, open_ledger
 from toolkit.workspace_queue import (
@@ -290,13 +290,13 @@ class Workspace:
 
     # --- answers --------------------------------------------------------------------------------------
 
-    def save_answer(self, data: bytes, *, name: str = "answer") -> Path:
+    def save_answer(self, data: bytes | Packing, *, name: str = "answer") -> Path:
         """Keep an answer as it arrived, compressed; it is on the disk when this returns.
 
         Parameters
         ----------
-        data : bytes
-            The document.
+        data : bytes or Packing
+            The document, or a copy of it that was made while it was read.
         name : str
             What to call it, after the time.
         """

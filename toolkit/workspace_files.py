@@ -16,10 +16,57 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+_PIECE = 1 << 20
 _RENAME_TRIES = 20
 _RENAME_PAUSE = 0.1
 # Names that Windows keeps for devices, whatever follows the dot.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+class NewFile:
+    """A file that takes its place once it is whole: a crash leaves the old one or the new one, never a part.
+
+    Parameters
+    ----------
+    path : Path
+        Its place; the folder is made where it is absent.
+    folder : Path, optional
+        Where it is written before it takes its place, on the same disk; beside its place by default.
+
+    Attributes
+    ----------
+    file : binary file
+        To write to.
+    """
+
+    def __init__(self, path: Path, folder: Path | None = None) -> None:
+        self.path = path
+        around = path.parent if folder is None else folder
+        around.mkdir(parents=True, exist_ok=True)
+        self._temporary = around / f".{path.name}.{secrets.token_hex(4)}.tmp"
+        self.file: BinaryIO = self._temporary.open("xb")
+
+    def seal(self) -> None:
+        """Put what was written on the disk; nothing can be written any more."""
+        if not self.file.closed:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+
+    def commit(self, path: Path | None = None) -> None:
+        """Take the place, or ``path`` instead."""
+        self.seal()
+        place = path or self.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _replace(self._temporary, place)
+        sync_folder(place.parent)
+
+    def discard(self) -> None:
+        """Leave everything as it was; after :meth:`commit` it does nothing."""
+        with contextlib.suppress(OSError):
+            self.file.close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -32,19 +79,13 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     write : callable
         Takes the open file and writes to it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    new = NewFile(path)
     try:
-        with temporary.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(temporary, path)
+        write(new.file)
+        new.commit()
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        new.discard()
         raise
-    sync_folder(path.parent)
 
 
 def _replace(temporary: Path, path: Path) -> None:
@@ -78,22 +119,90 @@ def file_name(text: str, otherwise: str) -> str:
     return f"{name}-" if _DEVICES.fullmatch(name) else name
 
 
-def save_packed(folder: Path, data: bytes, at: dt.datetime, name: str) -> Path:
-    """Write bytes to a new file named after the moment and ``name``, compressed, and return it.
+class Packing:
+    """A compressed copy of a document, made while the document is read through it.
 
     Parameters
     ----------
+    stream : binary file
+        The document.
+    folder : Path
+        Where the copy waits until :meth:`keep` gives it its name.
+    """
+
+    def __init__(self, stream: BinaryIO, folder: Path) -> None:
+        self._stream = stream
+        self._new = NewFile(folder / "answer", folder)
+        self._packed = _packed(self._new.file)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes of the document."""
+        data = self._stream.read(size)
+        self._packed.write(data)
+        return data
+
+    def seal(self) -> None:
+        """Read what nobody has read, and end the copy."""
+        while self.read(_PIECE):
+            pass
+        self._packed.close()
+        self._new.seal()
+
+    def keep(self, path: Path) -> None:
+        """Give the copy its place."""
+        self._new.commit(path)
+
+    def discard(self) -> None:
+        """Remove the copy, where it was not kept."""
+        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+            self._packed.close()
+        self._new.discard()
+
+
+class _Unclosed:
+    """A file that a compressor writes to and does not close."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+        self.flush = file.flush
+
+    def close(self) -> None:
+        """Leave the file to its owner."""
+
+
+def _packed(file: BinaryIO) -> pa.CompressedOutputStream:
+    return pa.CompressedOutputStream(pa.PythonFile(_Unclosed(file), mode="w"), "zstd")
+
+
+def save_packed(folder: Path, data: bytes | Packing, at: dt.datetime, name: str) -> Path:
+    """Write a document to a new file named after the moment and ``name``, compressed, and return it.
+
+    Parameters
+    ----------
+    data : bytes or Packing
+        The document, or the copy that was made of it.
     at : datetime
         Local time; the file's name has it in UTC, so that names sort as the files came.
     """
     moment = at.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    packed = pa.compress(data, codec="zstd", asbytes=True)
     for number in itertools.count():
         suffix = f"-{number:03}" if number else ""
         path = folder / f"{moment}{suffix}-{file_name(name, 'answer')}.xml.zst"
         if not path.exists():
             break
-    write_atomically(path, lambda file: file.write(packed))
+    if isinstance(data, Packing):
+        data.keep(path)
+        return path
+    whole = memoryview(data)
+
+    def write(file: BinaryIO) -> None:
+        with _packed(file) as packed:
+            for start in range(0, len(whole), _PIECE):
+                packed.write(whole[start : start + _PIECE])
+
+    write_atomically(path, write)
     return path
 
 

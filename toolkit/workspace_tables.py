@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -15,12 +16,13 @@ import pyarrow.parquet as pq
 
 from toolkit.errors import ConformError, DamagedTable, UsageError
 from toolkit.tables import TABLES, conform, empty, from_arrow
-from toolkit.workspace_files import write_atomically
+from toolkit.workspace_files import NewFile, write_atomically
 
 STORED = tuple(name for name in TABLES if "." in name)
 """Every table a workspace has: all that belong to an area."""
 
 _ROW_GROUP = 100_000
+_GROUP_BYTES = 32 << 20  # whichever is reached first: rows may be long
 
 
 class Tables(Mapping[str, pd.DataFrame]):
@@ -77,8 +79,137 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
         stored = pq.read_table(pa.BufferReader(path.read_bytes()))
         return conform(from_arrow(stored), name)
     except (pa.ArrowException, OSError, ConformError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedTable(name, str(path), reason, _remedy(folder, name)) from error
+        raise _damaged(folder, name, error) from error
+
+
+class StoredTable:
+    """A table's file, read a part at a time: it may be larger than memory.
+
+    Parameters
+    ----------
+    folder : Path
+        The workspace.
+    name : str
+        Declared name; where there is no file, the table has no rows.
+
+    Raises
+    ------
+    DamagedTable
+        By every method: the file cannot be read, or is of another table.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self._folder = folder
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns of all rows."""
+        parts = list(self._parts(names))
+        declared = TABLES[self.name].schema
+        schema = pa.schema([declared.field(name) for name in names])
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def parts(self) -> Iterator[pa.Table]:
+        """Yield the rows in their order; the file is open until the last part."""
+        return self._parts(TABLES[self.name].names)
+
+    def _parts(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        path = table_path(self._folder, self.name)
+        if not path.exists():
+            return
+        try:
+            with path.open("rb") as file:
+                stored = pq.ParquetFile(file)
+                there = stored.schema_arrow.names
+                declared = set(TABLES[self.name].names)
+                unknown = [name for name in there if name not in declared]
+                if unknown:
+                    raise ConformError(self.name, unknown[0], "not a column of this table")
+                wanted = [name for name in names if name in there]
+                for group in range(stored.num_row_groups):
+                    yield self._fitted(stored.read_row_group(group, columns=wanted), names)
+        except (pa.ArrowException, OSError, ConformError) as error:
+            raise _damaged(self._folder, self.name, error) from error
+
+    def _fitted(self, rows: pa.Table, names: Sequence[str]) -> pa.Table:
+        """Return rows with the declared types, and nulls where the file is older than a column."""
+        table = TABLES[self.name]
+        there = set(rows.schema.names)
+        arrays: list[Any] = []
+        for name in names:
+            column = table.column(name)
+            array = rows[name].cast(column.type) if name in there else pa.nulls(len(rows), column.type)
+            if column.required and array.null_count:
+                raise ConformError(self.name, name, f"{array.null_count} of {len(rows)} rows have no value")
+            arrays.append(array)
+        return pa.table(arrays, names=list(names))
+
+
+class TableFile:
+    """A table's new file, written row group by row group; it takes its place when all of it is there.
+
+    Parameters
+    ----------
+    folder : Path
+        The workspace.
+    name : str
+        Declared name.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._table = TABLES[name]
+        self._schema = self._table.schema
+        self._waiting: list[pa.Table] = []
+        self._rows = self._bytes = 0
+        self._new = NewFile(table_path(folder, name))
+        try:
+            self._writer = pq.ParquetWriter(self._new.file, self._schema, compression="zstd")
+        except BaseException:
+            self._new.discard()
+            raise
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows of the declared schema, at most some ten thousands.
+
+        Raises
+        ------
+        ConformError
+            A row lacks what it must have.
+        """
+        if not len(rows):
+            return
+        for column in self._table.columns:
+            if column.required and rows[column.name].null_count:
+                problem = f"{rows[column.name].null_count} of {len(rows)} rows have no value"
+                raise ConformError(self._table.name, column.name, problem)
+        self._waiting.append(rows)
+        self._rows += len(rows)
+        self._bytes += rows.nbytes
+        if self._rows >= _ROW_GROUP or self._bytes >= _GROUP_BYTES:
+            self._write()
+
+    def _write(self) -> None:
+        if self._waiting:
+            whole = pa.concat_tables(self._waiting)
+            self._writer.write_table(whole, row_group_size=max(1, self._rows))
+        self._waiting = []
+        self._rows = self._bytes = 0
+
+    def seal(self) -> None:
+        """Put all of it on the disk."""
+        self._write()
+        self._writer.close()
+        self._new.seal()
+
+    def commit(self) -> None:
+        """Take the place of the table as it was."""
+        self._new.commit()
+
+    def discard(self) -> None:
+        """Leave the table as it was; after :meth:`commit` it does nothing."""
+        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+            self._writer.close()
+        self._new.discard()
 
 
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
@@ -93,6 +224,11 @@ def write_table(folder: Path, name: str, table: pa.Table) -> None:
 def _quoted(path: Path) -> str:
     """Return a path as one word of a command line, for every shell: blanks would take it apart."""
     return f'"{path}"' if re.search(r"[^\w./\\:~-]", str(path)) else str(path)
+
+
+def _damaged(folder: Path, name: str, error: Exception) -> DamagedTable:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DamagedTable(name, str(table_path(folder, name)), reason, _remedy(folder, name))
 
 
 def _remedy(folder: Path, name: str) -> str:

@@ -1,0 +1,306 @@
+"""Which rows of a table stay and which incoming ones are taken: newer knowledge replaces older."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.columns import Table
+from toolkit.landing_keys import (
+    NEVER,
+    Flags,
+    Incoming,
+    Numbers,
+    Taken,
+    codes,
+    groups,
+    last_rows,
+    lookup,
+    millis,
+    moment_millis,
+    record_keys,
+)
+from toolkit.tables import TABLES, finding
+from toolkit.workspace_tables import StoredTable
+
+__all__ = ["Coverage", "Landing", "Merged", "Moment", "merge_records"]
+
+_NO_JOB = -1
+_DAY = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which rows of a table a query would have returned.
+
+    Parameters
+    ----------
+    table : str
+        Declared name.
+    by : {"time_modified", "txn_date"} or None
+        What ``start`` and ``end`` (inclusive) are about; None covers the whole table.
+    active_only, open_only : bool
+        Inactive records, paid invoices are not covered.
+    ids : frozenset of str or None
+        ListIDs or TxnIDs that were asked for one by one; nothing else is covered then.
+    """
+
+    table: str
+    by: str | None = None
+    start: dt.date | None = None
+    end: dt.date | None = None
+    active_only: bool = False
+    open_only: bool = False
+    ids: frozenset[str] | None = None
+
+    def covers(self, rows: pa.Table) -> Flags:
+        """Tell of each row, as it is known, whether it would have been returned."""
+        if self.ids is not None:
+            keys = rows[TABLES[self.table].key[0]]
+            return _flags(pc.is_in(keys, value_set=pa.array(sorted(self.ids), type=pa.string())))
+        covered = np.ones(len(rows), dtype=np.bool_)
+        if self.active_only and "is_active" in rows.schema.names:
+            covered &= _flags(pc.fill_null(rows["is_active"], True))
+        if self.open_only and "is_paid" in rows.schema.names:
+            covered &= ~_flags(pc.fill_null(rows["is_paid"], False))
+        if self.start is None and self.end is None:
+            return covered
+        if self.by is None or self.by not in rows.schema.names:
+            return np.zeros_like(covered)
+        if self.by == "time_modified" and self.end is not None:
+            # Changed after the end, it is not returned and yet is there: nothing can be concluded.
+            return np.zeros_like(covered)
+        return covered & self._between(rows)
+
+    def _between(self, rows: pa.Table) -> Flags:
+        name = self.by or ""
+        if pa.types.is_timestamp(rows.schema.field(name).type):
+            times = millis(rows, name)
+            days, known = times // _DAY, times != NEVER
+        else:
+            column = rows[name].cast(pa.int32())
+            days = pc.fill_null(column, 0).to_numpy().astype(np.int64)
+            known = _flags(pc.is_valid(column))
+        first = 0 if self.start is None else _day(self.start)
+        last = 0 if self.end is None else _day(self.end)
+        inside: Flags = ((days >= first) | (self.start is None)) & ((days <= last) | (self.end is None))
+        return known & inside
+
+
+@dataclass(slots=True)
+class Landing:
+    """What landing did.
+
+    Parameters
+    ----------
+    rows : dict of str to int
+        Rows taken, by table.
+    left : dict of str to int
+        Rows newly marked as having left the filter, by table.
+    findings : list of dict
+        What was doubtful.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+    findings: list[dict[str, str | None]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a table is made of now.
+
+    Parameters
+    ----------
+    table : Table
+        The declaration.
+    stays : numpy array
+        Of the rows as they are stored, which stay.
+    incoming : Incoming
+        What came.
+    takes : numpy array
+        Of the incoming rows, which are taken.
+    left_at : pyarrow.Array or None
+        Of the stored rows the new ``left_at``; None where nothing changes.
+    """
+
+    table: Table
+    stays: Flags
+    incoming: Incoming
+    takes: Flags
+    left_at: pa.Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a landing is, and by which job."""
+
+    job: int | None
+    as_of: dt.datetime
+    now: dt.datetime
+
+    def is_newer(self, stamps: Numbers, jobs: Numbers, arrived: Numbers) -> Flags:
+        """Tell whether answers are newer than rows: by when they came, or else by their jobs.
+
+        A time that has not come shows that the clock was set back in between.
+        """
+        newer: Flags = stamps <= arrived
+        if self.job is None:
+            return newer
+        to_come = (np.maximum(stamps, arrived) > self.millis(self.now)) & (jobs != _NO_JOB)
+        return np.where(to_come, jobs <= self.job, newer)
+
+    @staticmethod
+    def millis(moment: dt.datetime) -> int:
+        """Return a time as milliseconds."""
+        return int(moment_millis([moment])[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The stored rows of a table, as far as they are compared."""
+
+    rows: pa.Table
+    keys: pa.Array
+    imported: Numbers
+    left: Numbers
+    changed: Numbers
+    jobs: Numbers
+
+
+def merge_records(
+    table: Table,
+    stored: StoredTable,
+    incoming: Incoming,
+    arrivals: tuple[Numbers, Flags],
+    covered: Sequence[Coverage],
+    moment: Moment,
+    landing: Landing,
+) -> tuple[Merged, Taken]:
+    """Return the merged table, and which records were taken from which unit.
+
+    Parameters
+    ----------
+    arrivals : tuple of numpy arrays
+        Of each unit when it came, in milliseconds, and whether it is loose.
+    covered : sequence of Coverage
+        What of this table the queries covered.
+    """
+    known = _known(table, stored)
+    keys = record_keys(table, incoming.keys)
+    arrived, loose = arrivals[0][incoming.places], arrivals[1][incoming.places]
+    changed = millis(incoming.keys, "time_modified")
+    rows = _latest(keys, loose, changed)
+    index = lookup(keys.take(pa.array(rows)), known.keys)
+    there = index >= 0
+    stamp = _at(np.maximum(known.imported, known.left), index, NEVER)
+    outdated = there & loose[rows] & _is_earlier(changed[rows], _at(known.changed, index, NEVER))
+    fits = moment.is_newer(stamp, _at(known.jobs, index, _NO_JOB), arrived[rows])
+    wins = ~outdated & ((stamp == NEVER) | fits)
+    set_back = ~outdated & ~wins & (np.maximum(stamp, arrived[rows]) > moment.millis(moment.now))
+    _say(table, keys.take(pa.array(rows[outdated])), keys.take(pa.array(rows[set_back])), landing)
+    stays = np.ones(len(known.keys), dtype=np.bool_)
+    stays[index[wins & there]] = False
+    takes = np.zeros(len(incoming), dtype=np.bool_)
+    takes[rows[wins]] = True
+    left_at = _left_at(table, known, stays, covered, moment, landing)
+    landing.rows[table.name] = int(wins.sum())
+    winners = rows[wins]
+    taken = Taken(keys.take(pa.array(winners)), incoming.places[winners])
+    return Merged(table, stays, incoming, takes, left_at), taken
+
+
+def _known(table: Table, stored: StoredTable) -> _Known:
+    compared = {*table.key, "time_modified", "txn_date", "is_active", "is_paid"}
+    compared |= {"left_at", "imported_at", "import_job"}
+    rows = stored.columns([name for name in table.names if name in compared])
+    jobs = pc.fill_null(rows["import_job"], _NO_JOB).to_numpy()
+    imported, left = millis(rows, "imported_at"), millis(rows, "left_at")
+    return _Known(rows, record_keys(table, rows), imported, left, millis(rows, "time_modified"), jobs)
+
+
+def _latest(keys: pa.Array, loose: Flags, changed: Numbers) -> Numbers:
+    """Return the row that counts of each incoming record: the last, of loose files the last changed."""
+    numbers = codes(keys)
+    if not loose.any():
+        return np.flatnonzero(last_rows(numbers))
+    order, starts = groups(numbers)
+    if starts.all():
+        return np.arange(len(numbers))
+    group = np.cumsum(starts) - 1
+    rank = np.arange(len(numbers)) - np.flatnonzero(starts)[group]
+    counts = order[starts]  # of each record the first row, then what takes its place
+    by_rank = np.argsort(rank, kind="stable")
+    for now in np.split(by_rank, np.cumsum(np.bincount(rank)))[1:]:
+        rows, before = order[now], counts[group[now]]
+        better = ~(loose[rows] & _is_earlier(changed[rows], changed[before]))
+        counts[group[now][better]] = rows[better]
+    return np.sort(counts)
+
+
+def _left_at(
+    table: Table, known: _Known, stays: Flags, covered: Sequence[Coverage], moment: Moment, landing: Landing
+) -> pa.Array | None:
+    """Mark the rows that were covered and did not come."""
+    if not covered or "left_at" not in table.names:
+        return None
+    as_of = moment.millis(moment.as_of)
+    then = np.full(len(stays), as_of, dtype=np.int64)
+    newer = (known.imported != NEVER) & ~moment.is_newer(known.imported, known.jobs, then)
+    gone = stays & (known.left == NEVER) & ~newer
+    if not gone.any():
+        return None
+    inside = np.zeros_like(gone)
+    for one in covered:
+        inside |= one.covers(known.rows)
+    gone &= inside
+    count = int(gone.sum())
+    if not count:
+        return None
+    landing.left[table.name] = count
+    times = np.where(gone, as_of, known.left)
+    return pa.array(times, mask=times == NEVER).cast(table.column("left_at").type)
+
+
+def _say(table: Table, outdated: pa.Array, set_back: pa.Array, landing: Landing) -> None:
+    if len(outdated):
+        message = (
+            f"{len(outdated):,} records of the file were changed later than it says, as an answer before"
+            " showed: they are kept as they are known."
+        )
+        landing.findings.append(_about(table, "older_file", message, outdated))
+    if len(set_back):
+        message = (
+            f"{len(set_back):,} records are kept as they are known: the clock was set back since they came,"
+            " and what is known is of a later import. Check the clock, then import again."
+        )
+        landing.findings.append(_about(table, "clock_set_back", message, set_back))
+
+
+def _about(table: Table, rule: str, message: str, keys: pa.Array) -> dict[str, str | None]:
+    return finding("warning", rule, message, table=table.name, key=pc.min(keys).as_py(), value=len(keys))
+
+
+def _is_earlier(one: Numbers, other: Numbers) -> Flags:
+    earlier: Flags = (one != NEVER) & (other != NEVER) & (one < other)
+    return earlier
+
+
+def _at(values: Numbers, index: Numbers, otherwise: int) -> Numbers:
+    """Return the values at places, and something else at the place -1."""
+    return np.append(values, np.int64(otherwise))[index]
+
+
+def _flags(found: pa.Array | pa.ChunkedArray) -> Flags:
+    whole = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    flags: Flags = whole.to_numpy(zero_copy_only=False).astype(np.bool_)
+    return flags
+
+
+def _day(date: dt.date) -> int:
+    return (date - dt.date(1970, 1, 1)).days
