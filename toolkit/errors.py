@@ -150,7 +150,7 @@ class QbxmlError(ToolkitError):
 
 
 class QbxmlParseError(QbxmlError):
-    """A document that is no qbXML answer.
+    """A document that is no qbXML answer, or no qbXML request.
 
     Parameters
     ----------
@@ -158,11 +158,13 @@ class QbxmlParseError(QbxmlError):
         What is wrong with it.
     line : int, optional
         Line in the document, from 1.
+    what : {"answer", "request"}
+        What it was taken for.
     """
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
+    def __init__(self, reason: str, line: int | None = None, what: str = "answer") -> None:
         self.reason, self.line = reason, line
-        super().__init__(f"not a qbXML answer: {reason}" + (f" (line {line})" if line else ""))
+        super().__init__(f"not a qbXML {what}: {reason}" + (f" (line {line})" if line else ""))
 
 
 class QbxmlBuildError(QbxmlError):

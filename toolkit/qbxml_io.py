@@ -15,8 +15,10 @@ Knows XML, knows no job and no file. `build` writes nothing that QuickBooks woul
 from __future__ import annotations
 
 from toolkit.qbxml_events import NO_STATUS, Batch, Bound, Envelope, Event, LeftBehind, Status
+from toolkit.qbxml_fields import FieldProblem, Request
 from toolkit.qbxml_read import parse
-from toolkit.qbxml_write import FieldProblem, Request, build, field_problems
+from toolkit.qbxml_requests import RequestSet, parse_requests
+from toolkit.qbxml_write import build, field_problems
 
 __all__ = [
     "NO_STATUS",
@@ -27,8 +29,10 @@ __all__ = [
     "FieldProblem",
     "LeftBehind",
     "Request",
+    "RequestSet",
     "Status",
     "build",
     "field_problems",
     "parse",
+    "parse_requests",
 ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -22,36 +21,13 @@ from toolkit.qbxml_fields import (
     split,
     values_of,
 )
-from toolkit.qbxml_spec import Particle
+from toolkit.qbxml_spec import Model
 from toolkit.qbxml_text import text_problem
 from toolkit.qbxml_values import write_value
 
 __all__ = ["attribute_problems", "request_problems", "set_attributes"]
 
 LONGEST_REQUEST_ID = 50
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """The elements of one aggregate by name, in the order of the schema."""
-
-    particle: Particle
-    members: dict[str, tuple[Particle, _Model | None]]
-
-
-def _model(particle: Particle) -> _Model:
-    return _Model(
-        particle,
-        {
-            str(child.name): (child, _model(child) if child.type == "aggregate" else None)
-            for child in qbxml_spec.elements(particle)
-        },
-    )
-
-
-@cache
-def _request_model(name: str) -> _Model:
-    return _model(qbxml_spec.request(name))
 
 
 _version_key = cache(qbxml_spec.version_key)
@@ -70,7 +46,7 @@ def request_problems(name: str, fields: Fields, version: str) -> list[FieldProbl
     if name not in qbxml_spec.REQUESTS:
         return [FieldProblem("", name, "is not a request we speak")]
     problems: list[FieldProblem] = []
-    model = _request_model(name)
+    model = qbxml_spec.model(name)
     if _younger(model.particle.since, version):
         limit = f"needs qbXML {model.particle.since}, and {version} is spoken"
         problems.append(FieldProblem("", name, limit))
@@ -86,7 +62,7 @@ def request_problems(name: str, fields: Fields, version: str) -> list[FieldProbl
     return problems
 
 
-def _content(model: _Model, fields: Fields, path: str, version: str, problems: list[FieldProblem]) -> None:
+def _content(model: Model, fields: Fields, path: str, version: str, problems: list[FieldProblem]) -> None:
     for name, value in fields.items() if isinstance(fields, Mapping) else fields:
         if name not in model.members:
             limit = f"is unknown in {model.particle.name}"
@@ -103,7 +79,7 @@ def _content(model: _Model, fields: Fields, path: str, version: str, problems: l
 
 
 def _member(
-    model: _Model,
+    model: Model,
     name: str,
     value: Any,
     path: str,

@@ -2,7 +2,7 @@
 
 The facts are in ``qbxml_spec.tsv`` beside this module, made by ``scripts/make_qbxml_spec.py`` from the
 qbXML 13.0 schema; this module reads them, a tree when it is first asked for. What judges documents by them
-is in `toolkit.qbxml_particles` and to be had from here.
+is in `toolkit.qbxml_particles` and `toolkit.qbxml_content`, and to be had from here.
 
 Source: qbXML 13.0 schema (``qbxmlops130.xsd``), and the op templates of versions 2.0 to 13.0 for first
 versions, US lengths and US presence.
@@ -11,29 +11,24 @@ versions, US lengths and US presence.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from toolkit.qbxml_particles import (
-    Attribute,
-    ElementLike,
-    Particle,
-    elements,
-    problems,
-    validate_content,
-    value_problem,
-    version_key,
-)
+from toolkit.qbxml_content import ElementLike, problems, validate_content
+from toolkit.qbxml_particles import Attribute, Particle, elements, value_problem, version_key
 
 __all__ = [
     "REQUESTS",
     "Attribute",
     "ElementLike",
+    "Model",
     "Particle",
     "attributes",
     "elements",
     "introduced",
+    "model",
     "problems",
     "request",
     "response",
@@ -144,6 +139,44 @@ def request(name: str) -> Particle:
     Source: qbXML 13.0 schema, ``<name>RqType``.
     """
     return _find(f"{name}Rq", "request", name, REQUESTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The elements of one aggregate by name, in the order of the schema.
+
+    Parameters
+    ----------
+    particle : Particle
+        The aggregate.
+    members : dict
+        Name to the element and, where that is an aggregate too, its model.
+    """
+
+    particle: Particle
+    members: dict[str, tuple[Particle, Model | None]]
+
+
+@cache
+def model(name: str) -> Model:
+    """Return the elements of a request by name.
+
+    Raises
+    ------
+    KeyError
+        When it is not a request we speak.
+
+    Examples
+    --------
+    >>> list(model("ListDel").members)
+    ['ListDelType', 'ListID']
+    """
+    return _model(request(name))
+
+
+def _model(particle: Particle) -> Model:
+    below = ((child, _model(child) if child.type == "aggregate" else None) for child in elements(particle))
+    return Model(particle, {str(child.name): (child, under) for child, under in below})
 
 
 def response(name: str) -> Particle:
