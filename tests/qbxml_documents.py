@@ -50,7 +50,7 @@ ODDITIES = (
     "unknown",  # elements that the schema does not have
 )
 
-_WORDS = "Hosting Acme Inc. O'Brien & Sons; a > b - 3/4 \"x\" Co., Roof: Repair [1] {2} 100% #5 a=b".split(" ")
+_WORDS = 'Hosting Acme Inc. O\'Brien & Sons; a > b - 3/4 "x" Co., Roof: Repair [1] {2} 100% #5 a=b'.split(" ")
 _FOREIGN = ["Søn", "–", "5 €", "Łódź", "日本", "é", "\u00a0", "😀", "’s", "ß"]
 _ESCAPES = ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#8217;", "&#146;", "&#x41;", "&#x92;", "&#150;"]
 _ESCAPES += ["&#10;", "&#9;", "&#13;", "&#233;", "&#xE9;", "&#128512;", "&#55357;&#56832;", "&amp;#146;"]
@@ -164,7 +164,11 @@ class _Maker:
             inside = self.rng.choice(["", "<b>&", "</Name>", "<!--", "]]", "a > b"]) + plain[cut:]
             return f"{self.escaped(plain[:cut])}<![CDATA[{inside}]]>"
         free = particle.type in ("STRTYPE", None) and not particle.enum
-        put = [(odd, words) for odd, words in _PUT.items() if (free or odd == "control") and odd in self.shape.odd]
+        put = [
+            (odd, words)
+            for odd, words in _PUT.items()
+            if (free or odd == "control") and odd in self.shape.odd
+        ]
         text = self.escaped(plain)
         for odd, words in put:
             if self.chance(odd, 0.3):
@@ -205,7 +209,9 @@ class _Maker:
             return self.tag(particle.name or "", self.content(particle, depth + 1))
         content = self.text(particle)
         if self.chance("mixed", 0.05):
-            inner = self.rng.choice(("<First>B</First>", "<ListID>no</ListID>", "<First/>", "<Name><A>b</A></Name>"))
+            inner = self.rng.choice(
+                ("<First>B</First>", "<ListID>no</ListID>", "<First/>", "<Name><A>b</A></Name>")
+            )
             content = inner + self.rng.choice(("", content))
         return self.tag(particle.name or "", content)
 
@@ -257,7 +263,9 @@ class _Maker:
     def decoy(self, depth: int) -> str:
         """Return a known name where it means nothing: a record or a line inside something else."""
         key = "<ListID>decoy</ListID><TxnID>decoy</TxnID><Name>decoy</Name>"
-        name = self.rng.choice(("CustomerRet", "InvoiceLineRet", "DataExtRet", "LinkedTxn", "InvoiceRet", "QBXML"))
+        name = self.rng.choice(
+            ("CustomerRet", "InvoiceLineRet", "DataExtRet", "LinkedTxn", "InvoiceRet", "QBXML")
+        )
         return self.tag("Wrapped", self.between(depth + 1) + self.tag(name, key))
 
     # --- records and responses
@@ -285,7 +293,16 @@ class _Maker:
         if self.chance("bad", 0.2):
             code = rng.choice(("", "x", "0x0"))
         message = rng.choice(
-            ("Status OK", "a &gt; b", "a > b", "say &quot;no&quot;", "it&apos;s", "two\nlines", "&#146;", "<".replace("<", "&lt;"))
+            (
+                "Status OK",
+                "a &gt; b",
+                "a > b",
+                "say &quot;no&quot;",
+                "it&apos;s",
+                "two\nlines",
+                "&#146;",
+                "<".replace("<", "&lt;"),
+            )
         )
         quote = rng.choice("\"'")
         given = [f"requestID={quote}{rng.choice(('', '7', 'J1Q2P3', 'a > b', 'é'))}{quote}"]
@@ -312,7 +329,12 @@ class _Maker:
         if rng.random() < 0.15:
             inner.append(self.tag("ErrorRecovery", "<TxnID>E-1</TxnID><EditSequence>5</EditSequence>"))
         if not tags or self.chance("strangers", 0.1):
-            deleted = ("<TxnDelType>Invoice</TxnDelType>", "<TxnID>1A-1</TxnID>", "<RefNumber/>", "<ListID> 7 </ListID>")
+            deleted = (
+                "<TxnDelType>Invoice</TxnDelType>",
+                "<TxnID>1A-1</TxnID>",
+                "<RefNumber/>",
+                "<ListID> 7 </ListID>",
+            )
             inner += [one for one in deleted if rng.random() < 0.8]
         if self.chance("unknown", 0.2):
             inner.insert(rng.randrange(len(inner) + 1), self.unknown(3))
@@ -326,7 +348,9 @@ _PUT = {"foreign": _FOREIGN, "escapes": _ESCAPES, "control": _CONTROL}
 
 def _amount(rng: Random) -> str:
     whole = rng.choice((0, 7, 55, 1234, 999_999_999, 9_999_999_999_999))
-    return rng.choice(("", "", "-", "+")) + str(whole) + rng.choice(("", ".00", ".50", ".07", ".5", ".500", "."))
+    return (
+        rng.choice(("", "", "-", "+")) + str(whole) + rng.choice(("", ".00", ".50", ".07", ".5", ".500", "."))
+    )
 
 
 def _rate(rng: Random) -> str:
@@ -340,7 +364,9 @@ def _day(rng: Random) -> date:
 
 def _moment(rng: Random) -> str:
     moment = datetime.combine(_day(rng), datetime.min.time()) + timedelta(seconds=rng.randrange(86_400))
-    written = rng.choice(("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H"))
+    written = rng.choice(
+        ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H")
+    )
     if written.endswith("%S"):
         return moment.strftime(written) + rng.choice(("", "-08:00", "+11:00", "-8:0", "+00:00"))
     return rng.choice((moment.strftime(written), f"{moment.year}-{moment.month}-{moment.day}"))
@@ -393,10 +419,14 @@ def document(
     look = maker.shape
     inner = [maker.response(records) for _ in range(rng.randint(0 if rng.random() < 0.1 else 1, responses))]
     if big:
-        inner.append(f'<InvoiceQueryRs statusCode="0">{maker.record("CustomerRet")}{maker.big(big)}</InvoiceQueryRs>')
+        inner.append(
+            f'<InvoiceQueryRs statusCode="0">{maker.record("CustomerRet")}{maker.big(big)}</InvoiceQueryRs>'
+        )
     if "strangers" in look.odd and rng.random() < 0.2:
         inner.append("<Whatever><A>x</A></Whatever>")
-    attributes = rng.choice(("", "", ' newMessageSetID="AB12" messageSetStatusCode="0"', " newMessageSetID='a > b'"))
+    attributes = rng.choice(
+        ("", "", ' newMessageSetID="AB12" messageSetStatusCode="0"', " newMessageSetID='a > b'")
+    )
     gap = look.pretty
     body = "".join(f"{gap}{maker.between(2)}{one}" for one in inner)
     head = rng.choice(

@@ -137,7 +137,9 @@ def repair(data: bytes) -> tuple[str, frozenset[str]]:
             done.add("not_utf8")
             text = _decoded(data)
     before, root, after = text.partition("<QBXML")
-    before = re.sub(r"<\?xml\s.*?\?>|\ufeff", "", before, flags=re.DOTALL)  # wherever it stands, and not believed
+    before = re.sub(
+        r"<\?xml\s.*?\?>|\ufeff", "", before, flags=re.DOTALL
+    )  # wherever it stands, and not believed
     text = before + root + after
     halves = False
 
@@ -290,7 +292,9 @@ def _owned(record: Table, table: Table, tag: str) -> dict[str, Table]:
     found = {}
     for child in QUICKBOOKS_TABLES:
         own = table.name in child.parent.split("|")
-        inside = record.name in child.parent.split("|") and any(_enclosing(column, tag) for column in child.columns)
+        inside = record.name in child.parent.split("|") and any(
+            _enclosing(column, tag) for column in child.columns
+        )
         if own or inside:
             found |= {name: child for name in child.rets}
     if table.name != CUSTOM_FIELDS and (not table.parent or "txn_line_id" in table.names):
@@ -333,7 +337,9 @@ class _Walk:
             else:
                 answer.left[str(record.tag)] += 1
                 names = [("ListID", "TxnID"), ("EditSequence",), ("FullName", "Name", "RefNumber")]
-                known = (next((text for tag in tags if (text := record.findtext(tag))), None) for tags in names)
+                known = (
+                    next((text for tag in tags if (text := record.findtext(tag))), None) for tags in names
+                )
                 self.response.bound[(str(record.tag), *known)] += 1
         name, code = str(response.tag), _number(response.get("statusCode"))
         if code is None:
@@ -370,7 +376,10 @@ class _Walk:
     def record(self, record: etree._Element) -> None:
         table, tag = TOP[str(record.tag)], str(record.tag)
         row = self.columns(table, table, record, tag)
-        for column, kind in (("item_type", tag[:-3].removeprefix("Item")), ("terms_type", tag.split("Terms")[0])):
+        for column, kind in (
+            ("item_type", tag[:-3].removeprefix("Item")),
+            ("terms_type", tag.split("Terms")[0]),
+        ):
             if column in table.names:
                 row[column] = kind
         key = row[table.key[0]] if table.key else "company"
@@ -394,7 +403,11 @@ class _Walk:
         tag = str(element.tag)
         row = self.columns(owner.record, table, element, path)
         bad = self.bad
-        given: Row = {"owner_table": owner.table.name, "owner_key": owner.key, table.parent_key: owner.record_key}
+        given: Row = {
+            "owner_table": owner.table.name,
+            "owner_key": owner.key,
+            table.parent_key: owner.record_key,
+        }
         if table.parent:
             given["owner_table"] = owner.record.name
         if "line_number" in table.names:
@@ -410,7 +423,9 @@ class _Walk:
                 row[column.name] = next((text for text in texts if not _blank(text)), None)
         if self.kept(table, row, bad):
             own_key = row["txn_line_id"] if "txn_line_id" in table.names else None
-            self.inside(_Owner(owner.record, owner.record_key, table, own_key, owner.numbers), element, table, path)
+            self.inside(
+                _Owner(owner.record, owner.record_key, table, own_key, owner.numbers), element, table, path
+            )
 
     def columns(self, record: Table, table: Table, element: etree._Element, path: str) -> Row:
         """Return the row of one element; what does not fit is left in `self.bad`, the rest is counted."""
@@ -497,7 +512,11 @@ def differences(ours: Answer | None, plain: Answer | None) -> list[str]:
     ]
     for name in ("problems", "left"):
         mine, other = getattr(ours, name), getattr(plain, name)
-        found += [f"{name}: {mine[one]} times {one}, not {other[one]}" for one in mine | other if mine[one] != other[one]]
+        found += [
+            f"{name}: {mine[one]} times {one}, not {other[one]}"
+            for one in mine | other
+            if mine[one] != other[one]
+        ]
     if len(ours.responses) != len(plain.responses):
         return [*found, f"{len(ours.responses)} responses for {len(plain.responses)}"]
     for number, (mine, other) in enumerate(zip(ours.responses, plain.responses, strict=True)):

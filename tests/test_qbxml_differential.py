@@ -193,7 +193,11 @@ def test_the_walk_sees_a_difference() -> None:
         broken = whole.replace(old, new, 1)
         if old == "<InvoiceLineGroupRet>":
             broken = broken.replace("</InvoiceLineGroupRet>", "</InvoiceLineGroup>", 1)
-        broken = broken.replace("</DataExtValue>", "</DataExtValue></DataExtVal>", 1) if "ExtVal" in old else broken
+        broken = (
+            broken.replace("</DataExtValue>", "</DataExtValue></DataExtVal>", 1)
+            if "ExtVal" in old
+            else broken
+        )
         found = ours(broken.encode())
         assert found is not None, old
         assert differences(found, wanted), old
@@ -265,7 +269,9 @@ def test_line_ends_do_not_matter() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_the_encoding_does_not_matter(encoding: str) -> None:
     for seed in range(20):
-        text = document(Random(seed), odd=frozenset({"foreign", "escapes", "comments", "attributes"})).lstrip()
+        text = document(
+            Random(seed), odd=frozenset({"foreign", "escapes", "comments", "attributes"})
+        ).lstrip()
         wanted = plain(text.encode())
         assert wanted is not None
         for size in (0, 1, 3) if seed < 3 else (0,):
@@ -284,7 +290,9 @@ def test_a_wrong_encoding_in_the_declaration_does_not_matter() -> None:
 def test_bytes_of_windows_1252_read_as_the_plain_walk_reads_them() -> None:
     told = set()
     for seed in range(20):
-        data = document(Random(seed), odd=frozenset({"foreign", "escapes"})).encode("cp1252", "xmlcharrefreplace")
+        data = document(Random(seed), odd=frozenset({"foreign", "escapes"})).encode(
+            "cp1252", "xmlcharrefreplace"
+        )
         for size in (0, 1) if seed < 3 else (0,):
             found = ours(data, size=size)
             assert (seed, differences(found, plain(data))) == (seed, [])

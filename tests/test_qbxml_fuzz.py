@@ -33,11 +33,11 @@ from toolkit.errors import QbxmlParseError
 from toolkit.qbxml_io import parse
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "corpus"
-CASES = 1_500  # of the short campaign
+CASES = 1_000  # of the short campaign
 LARGEST = 60_000  # bytes of a document that is mutated
 
 # The seeds that found something once: they are run first, for ever.
-KEPT_SEEDS: tuple[int, ...] = ()
+KEPT_SEEDS = (421, 627, 1073, 4648, 1_003_948)
 
 
 # --- the judge ----------------------------------------------------------------------------------------------
@@ -67,7 +67,9 @@ def judged(data: bytes) -> str:
     if not _begins(data):
         return "a strange beginning"
     try:
-        root = etree.fromstring(repair(data)[0].encode(), etree.XMLParser(remove_comments=True, remove_pis=True))
+        root = etree.fromstring(
+            repair(data)[0].encode(), etree.XMLParser(remove_comments=True, remove_pis=True)
+        )
     except (etree.XMLSyntaxError, RefusedError):
         raise AssertionError("read, though not well formed") from None
     if found is None and _beyond_qbxml(root):
@@ -107,7 +109,8 @@ def _strange(root: etree._Element) -> str:
 
 
 _BEGINNING = re.compile(
-    r"\ufeff?\s*(?:<\?xml [\w\s.\"'=-]*\?>)?(?:\s|<\?\w+ [\w\s.\"'=-]*\?>|<!--[\w\s<>]*-->)*<QBXML[\s/>]", re.ASCII
+    r"\ufeff?\s*(?:<\?xml [\w\s.\"'=-]*\?>)?(?:\s|<\?\w+ [\w\s.\"'=-]*\?>|<!--[\w\s<>]*-->)*<QBXML[\s/>]",
+    re.ASCII,
 )
 
 
@@ -120,11 +123,65 @@ def _begins(data: bytes) -> bool:
 
 # --- mutations ----------------------------------------------------------------------------------------------
 
-_MARKS = [b"<", b">", b"&", b'"', b"'", b"/", b"\0", b"\x01", b"\xff", b"\x80", b"\xed\xa0\x80", b"]]>", b"<![CDATA["]
-_MARKS += [b"]]", b"<!--", b"-->", b"--", b"<?x", b"?>", b"<?xml?>", b"&#55357;", b"&#xDC00;", b"&#146;", b"&#0;", b"&#;"]
-_MARKS += [b"&nbsp;", b"&x;", b"&#x110000;", b"</InvoiceRet>", b"<InvoiceRet>", b"<a/>", b"<a></a>", b"</a>", b"<a b='>'/>"]
-_MARKS += [b"\r", b"\r\n", b"\xc2\xa0", b"\xe2\x80\xa8", b"\xef\xbf\xbf", b"\xef\xbb\xbf", b" ", b"x" * 300, b"<!DOCTYPE a>"]
-_MARKS += ['<!ENTITY a "b">'.encode(), b"<QBXMLMsgsRs/>", b"<QBXMLMsgsRq/>", b"</QBXML>", b"<Name>", b"<TxnID>9</TxnID>"]
+_MARKS = [
+    b"<",
+    b">",
+    b"&",
+    b'"',
+    b"'",
+    b"/",
+    b"\0",
+    b"\x01",
+    b"\xff",
+    b"\x80",
+    b"\xed\xa0\x80",
+    b"]]>",
+    b"<![CDATA[",
+]
+_MARKS += [
+    b"]]",
+    b"<!--",
+    b"-->",
+    b"--",
+    b"<?x",
+    b"?>",
+    b"<?xml?>",
+    b"&#55357;",
+    b"&#xDC00;",
+    b"&#146;",
+    b"&#0;",
+    b"&#;",
+]
+_MARKS += [
+    b"&nbsp;",
+    b"&x;",
+    b"&#x110000;",
+    b"</InvoiceRet>",
+    b"<InvoiceRet>",
+    b"<a/>",
+    b"<a></a>",
+    b"</a>",
+    b"<a b='>'/>",
+]
+_MARKS += [
+    b"\r",
+    b"\r\n",
+    b"\xc2\xa0",
+    b"\xe2\x80\xa8",
+    b"\xef\xbf\xbf",
+    b"\xef\xbb\xbf",
+    b" ",
+    b"x" * 300,
+    b"<!DOCTYPE a>",
+]
+_MARKS += [
+    '<!ENTITY a "b">'.encode(),
+    b"<QBXMLMsgsRs/>",
+    b"<QBXMLMsgsRq/>",
+    b"</QBXML>",
+    b"<Name>",
+    b"<TxnID>9</TxnID>",
+]
 
 
 def _cut(rng: Random, data: bytes) -> tuple[int, int]:
@@ -402,7 +459,7 @@ def test_a_hostile_document_is_refused_with_line_and_reason(name: str) -> None:
         ("\n\n<CustomerRet>\n<A>\n</B></CustomerRet>", 7),
         ("\n" * 5_000 + "<a></b>", 5_003),
         ("<CustomerRet>\n<Memo>R & D</Memo></CustomerRet>", 4),
-        (CUSTOMER.format("\n\n") * 50_000 + "<a>", 100_003),
+        (CUSTOMER.format("\n\n") * 10_000 + "<a>", 20_003),
     ],
 )
 def test_the_line_is_the_one_where_it_breaks(body: str, line: int) -> None:
@@ -425,13 +482,13 @@ STRANGE: dict[str, bytes] = {
     "a namespace": around(CUSTOMER.format("x")).replace(b"<CustomerRet>", b'<CustomerRet xmlns="urn:x">'),
     "a prefix": around('<x:CustomerRet xmlns:x="urn:x"><ListID>1</ListID></x:CustomerRet>'),
     "an empty answer": b"<QBXML><QBXMLMsgsRs/></QBXML>",
-    "100,000 empty records": around("<CustomerRet/>" * 20_000),
+    "many empty records": around("<CustomerRet/>" * 3_000),
     "a megabyte of blanks": around(" \n" * 500_000 + CUSTOMER.format("x")),
     "a megabyte of text between": around(CUSTOMER.format("x") + "- " * 500_000),
     "many comments": around("<!-- > -->" * 20_000 + CUSTOMER.format("x")),
     "many sections": around(CUSTOMER.format("<![CDATA[a]]>" * 20_000)),
     "many references": around(CUSTOMER.format("&#146;&amp;" * 50_000)),
-    "one record many times": around(CUSTOMER.format("x") * 10_000),
+    "one record many times": around(CUSTOMER.format("x") * 2_000),
 }
 
 
@@ -449,7 +506,9 @@ class Flood:
     It begins with a head, goes on with one piece again and again, and ends there.
     """
 
-    def __init__(self, head: bytes, piece: bytes | Callable[[int], bytes], size: int, tail: bytes = b"") -> None:
+    def __init__(
+        self, head: bytes, piece: bytes | Callable[[int], bytes], size: int, tail: bytes = b""
+    ) -> None:
         self._parts = self._made(head, piece, size, tail)
         self._held = b""
         self.given = 0
@@ -461,7 +520,11 @@ class Flood:
         number = 0
         while self.given < size:
             # Some 64 KB at a time.
-            some = [piece(number + n) for n in range(2_000)] if callable(piece) else [piece * (65_536 // len(piece) + 1)]
+            some = (
+                [piece(number + n) for n in range(2_000)]
+                if callable(piece)
+                else [piece * (65_536 // len(piece) + 1)]
+            )
             number += 2_000
             yield b"".join(some)
         yield tail
