@@ -51,10 +51,10 @@ def measure(case: Case, sizes: Sizes, runs: int, say: Say) -> report.Result:
         for row in rows.values():
             row.missing = bool(row.task.package) and importlib.util.find_spec(row.task.package) is None
         there = [row for row in rows.values() if not row.missing]
-        for row in there:
-            if not row.task.command:
-                say(f"{row.task.name}, once to warm up")
-                run(row.task, work=False)  # not counted: it compiles modules and fills the system's cache
+        # Once each, not counted: it compiles modules and fills the system's cache.
+        for task in {row.task.entry: row.task for row in there if row.task.entry}.values():
+            say(f"{task.name}, once to warm up")
+            run(task, work=False)
         for turn in range(1, runs + 1):
             for row in there:
                 say(f"{row.task.name}, run {turn} of {runs}")
@@ -95,6 +95,8 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--runs takes at least 1")
     if chosen.memory_mb < 1:
         parser.error("--memory-mb takes at least 1")
+    if chosen.json and not chosen.json.resolve().parent.is_dir():
+        parser.error(f"--json {chosen.json.as_posix()}: there is no such folder")
     return chosen
 
 
@@ -114,10 +116,15 @@ def main(given: Sequence[str] | None = None) -> int:
 
                 def say(text: str, name: str = case.name) -> None:
                     progress.update(line, description=f"{name}: {text}")
+                    if not screen.is_terminal:
+                        screen.print(f"{name}: {text}", markup=False, highlight=False)
 
                 results.append(measure(case, sizes, chosen.runs or case.runs, say))
                 progress.advance(line)
-    except BenchError as error:
+    except KeyboardInterrupt:
+        screen.print("bench: stopped; nothing is kept")
+        return 2
+    except (BenchError, OSError) as error:
         screen.print(f"bench: {error}", style="bold red", markup=False, highlight=False)
         return 2
     report.show(Console(width=None if sys.stdout.isatty() else 120), results, settings)

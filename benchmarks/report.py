@@ -80,8 +80,9 @@ def _row(row: Row, result: Result) -> dict[str, Any]:
         "name": row.task.name,
         "note": row.task.note,
         "missing": row.missing,
-        "bytes": row.task.size,
+        "bytes": row.size,
         "cpu_seconds": row.seconds,
+        "fixed_seconds": row.fixed_seconds,
         "ratio": _against(row, result),
         "peak_mb": row.peak_mb,
         "runs": {"cpu": row.cpu, "fixed": row.fixed, "peak_mb": [peak / MB for peak in row.peaks]},
@@ -137,10 +138,8 @@ def _table(result: Result) -> Table:
         table.add_row(
             name,
             _number(seconds, 2),
-            _number(row.fixed[0] if len(row.fixed) == 1 else sorted(row.fixed)[len(row.fixed) // 2], 2)
-            if row.fixed
-            else "",
-            _number(row.task.size / MB / seconds, 0) if seconds and seconds > 0 and row.task.size else "",
+            _number(row.fixed_seconds, 2),
+            _number(row.size / MB / seconds, 0) if seconds and seconds > 0 and row.size else "",
             _number(against, 2),
             _number(row.peak_mb, 0),
             row.task.note,

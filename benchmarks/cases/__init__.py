@@ -49,11 +49,21 @@ class Row:
     missing: bool = False
 
     @property
+    def fixed_seconds(self) -> float | None:
+        """CPU seconds of the fixed cost: the median; None where it is not measured."""
+        return statistics.median(self.fixed) if self.fixed else None
+
+    @property
+    def size(self) -> int:
+        """Bytes that were read or written; 0 where that is not known."""
+        return self.task.size or int(self.facts.get("bytes", 0))
+
+    @property
     def seconds(self) -> float | None:
         """CPU seconds of the work: the median of the runs, less that of the fixed cost."""
         if not self.cpu:
             return None
-        return statistics.median(self.cpu) - (statistics.median(self.fixed) if self.fixed else 0.0)
+        return statistics.median(self.cpu) - (self.fixed_seconds or 0.0)
 
     @property
     def peak_mb(self) -> float | None:

@@ -32,7 +32,7 @@ def _landing(name: str, path: Path, invoices: int) -> Task:
     land = ("-m", "toolkit", "--workspace", "{folder}/ws", "land", str(path), "--job", "1", "--json")
     return Task(
         name,
-        note=f"toolkit land, {contents.invoices:,} invoices",
+        note=f"toolkit land, {contents.size / MB:,.0f} MB, {contents.invoices:,} invoices",
         command=land,
         setup="benchmarks.cases.memory:workspace",
         expected={"records": invoices, "complete": True},
@@ -46,4 +46,4 @@ def _goals(rows: Mapping[str, Row]) -> Sequence[Goal]:
     return [Goal("peak memory, large - empty", more, MOST_MB, unit="MB")]
 
 
-CASE = Case("memory", "Memory of landing one answer of 1 GB", 1, EMPTY, _tasks, _goals)
+CASE = Case("memory", "Memory of landing one large answer", 1, EMPTY, _tasks, _goals)
