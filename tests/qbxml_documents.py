@@ -50,7 +50,23 @@ ODDITIES = (
     "unknown",  # elements that the schema does not have
 )
 
-_WORDS = 'Hosting Acme Inc. O\'Brien & Sons; a > b - 3/4 "x" Co., Roof: Repair [1] {2} 100% #5 a=b'.split(" ")
+_WORDS = [
+    "Hosting",
+    "Acme",
+    "Inc.",
+    "O'Brien",
+    "&",
+    "Sons;",
+    "a",
+    ">",
+    "b",
+    "-",
+    "3/4",
+    '"x"',
+    "Co.,",
+    "Roof:",
+]
+_WORDS += ["Repair", "[1]", "{2}", "100%", "#5", "a=b"]
 _FOREIGN = ["Søn", "–", "5 €", "Łódź", "日本", "é", "\u00a0", "😀", "’s", "ß"]
 _ESCAPES = ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#8217;", "&#146;", "&#x41;", "&#x92;", "&#150;"]
 _ESCAPES += ["&#10;", "&#9;", "&#13;", "&#233;", "&#xE9;", "&#128512;", "&#55357;&#56832;", "&amp;#146;"]
@@ -283,7 +299,8 @@ class _Maker:
         head = "<TxnID>BIG-1</TxnID><EditSequence>1</EditSequence>"
         if self.rng.random() < 0.5:
             return f"<InvoiceRet>{head}<Memo>{'long &amp; longer ' * (size // 16 + 1)}</Memo></InvoiceRet>"
-        line = "<InvoiceLineRet><TxnLineID>{0}</TxnLineID><Desc>line {0}</Desc><Amount>{0}.00</Amount></InvoiceLineRet>"
+        values = "<TxnLineID>{0}</TxnLineID><Desc>line {0}</Desc><Amount>{0}.00</Amount>"
+        line = f"<InvoiceLineRet>{values}</InvoiceLineRet>"
         lines = "".join(self.between(5) + line.format(number) for number in range(size // len(line) + 1))
         return f"<InvoiceRet>{head}{lines}</InvoiceRet>"
 

@@ -296,9 +296,9 @@ def _owned(record: Table, table: Table, tag: str) -> dict[str, Table]:
             _enclosing(column, tag) for column in child.columns
         )
         if own or inside:
-            found |= {name: child for name in child.rets}
+            found |= dict.fromkeys(child.rets, child)
     if table.name != CUSTOM_FIELDS and (not table.parent or "txn_line_id" in table.names):
-        found |= {name: TABLES[CUSTOM_FIELDS] for name in TABLES[CUSTOM_FIELDS].rets}
+        found |= dict.fromkeys(TABLES[CUSTOM_FIELDS].rets, TABLES[CUSTOM_FIELDS])
     found.pop(tag, None)
     return found
 
@@ -378,7 +378,7 @@ class _Walk:
         row = self.columns(table, table, record, tag)
         for column, kind in (
             ("item_type", tag[:-3].removeprefix("Item")),
-            ("terms_type", tag.split("Terms")[0]),
+            ("terms_type", tag.split("Terms", maxsplit=1)[0]),
         ):
             if column in table.names:
                 row[column] = kind

@@ -12,46 +12,45 @@ from lxml import etree
 
 from toolkit import extract
 from toolkit.tables import to_rows
+from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 from toolkit.workspace import Workspace
 
 KINDS = ("items", "customers", "invoices", "payments", "credit_memos", "add_responses")
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 DOCUMENTS = sorted(path for kind in KINDS for path in (FOLDER / kind).glob("*.xml"))
 
-RECORDS = {"CustomerRet": "customers", "InvoiceRet": "invoices", "CreditMemoRet": "credit_memos"}
-RECORDS |= {"ReceivePaymentRet": "payments"}
-INSIDE = {
-    "InvoiceLineRet": "invoice_lines",
-    "InvoiceLineGroupRet": "invoice_lines",
-    "CreditMemoLineRet": "credit_memo_lines",
-    "CreditMemoLineGroupRet": "credit_memo_lines",
-    "AppliedToTxnRet": "payment_applications",
-    "DataExtRet": "custom_fields",
-    "ContactsRet": "customer_contacts",
-    "AdditionalNotesRet": "customer_notes",
+CUSTOM_FIELDS = "quickbooks.custom_fields"
+RECORDS = {
+    tag: table
+    for table in QUICKBOOKS_TABLES
+    if not table.parent and table.name != CUSTOM_FIELDS
+    for tag in table.rets
 }
 
 # Values that do not fit their column: findings and nulls. Prices such as "18.0%".
 BAD_VALUES = {"apotema_items_service.xml": 1, "qbxmlgem_04.xml": 1}
 # Records cut down to a name by whoever pasted them: without a ListID they cannot be told apart.
-WITHOUT_KEY = {"intuit_mcinvoice_comment_4.xml": {"customers": 1}}
+WITHOUT_KEY = {"intuit_mcinvoice_comment_4.xml": {"quickbooks.customers": 1}}
 
 
 def count(path: Path) -> Counter[str]:
-    """Count the records by an own walk: those right below a response, and what stands inside them."""
+    """Count the records by an own walk: those right below a response, and the rows that stand inside them."""
     found: Counter[str] = Counter()
     root = etree.fromstring(path.read_bytes().lstrip())
     for record in root.iterfind("QBXMLMsgsRs/*/*"):
         table = RECORDS.get(record.tag)
-        if record.tag.startswith("Item") and record.tag.endswith("Ret"):
-            table = "items"
         if table is None:
             continue
-        found[table] += 1
-        for inside in record.iter(*INSIDE):
-            found[INSIDE[inside.tag]] += 1
-        if table in ("invoices", "credit_memos"):
-            found["linked_transactions"] += len(record.findall("LinkedTxn"))
+        found[table.name] += 1
+        found[CUSTOM_FIELDS] += sum(1 for _ in record.iter("DataExtRet"))
+        for child in QUICKBOOKS_TABLES:
+            if table.name in child.parent.split("|"):
+                around = {
+                    one.split("/")[0] for column in child.columns for one in column.enclosing.split("|")
+                }
+                for inside in record.iter(*child.rets):
+                    above = inside.getparent()
+                    found[child.name] += above is record or (above is not None and above.tag in around)
     return found
 
 
@@ -80,8 +79,9 @@ def test_every_record_becomes_a_row(path: Path, ws: Workspace) -> None:
     landed = extract.land(ws, [path])
     expected = count(path)
     expected.subtract(WITHOUT_KEY.get(path.name, {}))
-    names = {"items", *RECORDS.values(), *INSIDE.values(), "linked_transactions"}
-    rows = {name: len(ws.read(f"quickbooks.{name}")) for name in names}
+    # The company's three Rets are merged into one row.
+    names = [table.name for table in QUICKBOOKS_TABLES if table.name != "quickbooks.company"]
+    rows = {name: len(ws.read(name)) for name in names}
     assert rows == {name: expected[name] for name in names}
     found = Counter(row["rule"] for row in to_rows(landed.findings))
     assert found["bad_value"] == BAD_VALUES.get(path.name, 0)
@@ -101,7 +101,7 @@ def test_a_whole_customer_list(shared: Path, ws: Workspace) -> None:
     names = ("customers", "customer_contacts", "customer_notes")
     frames = [ws.read(f"quickbooks.{name}") for name in names]
     assert [len(one) for one in frames] == [146, 184, 20]
-    assert sum(landed.tables.values()) == sum(kinds.values()) == 350
+    assert sum(landed.tables[f"quickbooks.{name}"] for name in names) == sum(kinds.values()) == 350
     assert not [left for left in landed.left_behind if "ContactsRet" in left or "NotesRet" in left]
     for one in frames:
         assert (one["import_job"] == landed.job).all()

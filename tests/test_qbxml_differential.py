@@ -35,8 +35,8 @@ from toolkit.columns import IMPORTED, LEFT_AT
 from toolkit.errors import QbxmlParseError
 from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 
-FAST = range(250)
-SLOW = range(250, 4_000)
+FAST = range(200)
+SLOW = range(200, 3_000)
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 CORPUS = sorted(path for path in FOLDER.glob("*/*.xml") if path.parent.name != "requests")
 MADE_LATER = {column.name for column in (*IMPORTED, LEFT_AT)}
@@ -96,7 +96,7 @@ def test_many_generated_answers(block: int) -> None:
         assert (seed, differences(ours(data), plain(data))) == (seed, [])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.randoms(use_true_random=False), st.sets(st.sampled_from(ODDITIES)))
 def test_whatever_is_drawn_reads_as_the_plain_walk_reads_it(rng: Random, odd: set[str]) -> None:
     data = document(rng, odd=frozenset(odd), responses=2, records=2).encode()
@@ -178,7 +178,7 @@ def test_every_ret_that_we_keep_is_in_the_spec() -> None:
 
 
 def test_the_walk_sees_a_difference() -> None:
-    """Break one thing at a time in a document: the walk of the whole one differs from ours of the broken one."""
+    """One thing in a document is broken at a time: the walk of the whole one is no longer ours."""
     whole = plain_record("InvoiceRet", 3)
     wanted = plain(whole.encode())
     for old, new in (
@@ -216,7 +216,7 @@ def test_the_size_of_the_reads_does_not_matter(size: int) -> None:
 
 @pytest.mark.parametrize("batch_rows", [1, 3])
 def test_the_size_of_a_batch_does_not_matter(batch_rows: int) -> None:
-    for seed in range(25):
+    for seed in range(10):
         data = seeded(seed, records=8).encode()
         assert (seed, differences(ours(data, batch_rows=batch_rows), ours(data))) == (seed, [])
 

@@ -81,7 +81,8 @@ def test_tab_line_feed_and_return_are_kept_as_references(reference: str) -> None
 
 def test_control_characters_go_from_everything() -> None:
     """They are in attributes, in tags and between elements too; each is counted."""
-    body = "<Custo\x02merRet>\x03<ListID>1</ListID>&#4;<Notes><![CDATA[a\x05b]]></Notes></CustomerRet><!-- \x06 -->"
+    body = "<Custo\x02merRet>\x03<ListID>1</ListID>&#4;<Notes><![CDATA[a\x05b]]></Notes></CustomerRet>"
+    body += "<!-- \x06 -->"
     rows, (status,), findings = read(answer(body, attributes='statusCode="0" statusMessage="no&#1;ne\x01"'))
     assert rows["quickbooks.customers"][0]["notes"] == "ab"
     assert status.message == "none"
@@ -125,7 +126,7 @@ def test_text_is_what_xml_says_it_is(written: str, meant: str | None) -> None:
         "\n{}",
         " \n\n{}\n\n",
         '<?xml version="1.0"?>{}',
-        '<?xml version="1.0" encoding="utf-16"?>\n{}',  # a string, copied out of a program that thinks in UTF-16
+        '<?xml version="1.0" encoding="utf-16"?>\n{}',  # a string, out of a program that thinks in UTF-16
         '\n<?xml version="1.0" encoding="windows-1252" ?>\n<?qbxml version="13.0"?>\n{}',
         '\ufeff<?xml version="1.0" encoding="us-ascii"?>\n{}',
         "\ufeff\n{}",
@@ -252,7 +253,8 @@ def test_the_wall_clock_is_kept_and_the_offset_dropped(moment: datetime, minutes
     if minutes is not None:
         whole = timedelta(minutes=abs(minutes))
         offset = f"{'-' if minutes < 0 else '+'}{str(whole).zfill(8)[:5]}"
-    body = f"<CustomerRet><ListID>1</ListID><TimeModified>{moment.isoformat()}{offset}</TimeModified></CustomerRet>"
+    written = f"<TimeModified>{moment.isoformat()}{offset}</TimeModified>"
+    body = f"<CustomerRet><ListID>1</ListID>{written}</CustomerRet>"
     rows, _, findings = read(answer(body))
     assert rows["quickbooks.customers"][0]["time_modified"] == moment
     assert findings == []
