@@ -12,6 +12,7 @@ from __future__ import annotations
 # In this order their rules are asked: what stays behind whatever else is wrong with it comes first.
 from toolkit import checks_rows  # isort: skip
 from toolkit import checks_changed, checks_customers, checks_documents, checks_items, checks_payments  # isort: skip
+from toolkit import checks_versions  # isort: skip
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Draft
 from toolkit.checks_registry import RULES, Rule, as_finding, problems
@@ -28,7 +29,15 @@ __all__ = [
     "reason_to_leave_out",
 ]
 
-ROOMS = (checks_rows, checks_changed, checks_customers, checks_documents, checks_payments, checks_items)
+ROOMS = (
+    checks_rows,
+    checks_changed,
+    checks_customers,
+    checks_documents,
+    checks_payments,
+    checks_items,
+    checks_versions,
+)
 """The modules that hold rules."""
 
 

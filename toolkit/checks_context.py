@@ -13,6 +13,7 @@ import pandas as pd
 from toolkit.checks_books import Books
 from toolkit.checks_drafts import ZERO, Draft, Payment, Row, Target
 from toolkit.checks_twice import Strangers
+from toolkit.qbxml_versions import LATEST
 from toolkit.settings import Settings
 
 IN_FLIGHT = ("pending", "sent", "unknown")
@@ -35,14 +36,24 @@ class Context(Books):
         Of the workspace, with ``cutover_date``.
     customers : bool
         Whether the plan creates customers.
+    version : str
+        The qbXML version that will be spoken.
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], settings: Settings, *, customers: bool) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        settings: Settings,
+        *,
+        customers: bool,
+        version: str = LATEST,
+    ) -> None:
         super().__init__(tables, settings)
         if settings.cutover_date is None:
             raise ValueError("a context needs the cutover date")
         self.cutover: dt.date = settings.cutover_date
         self.customers = customers
+        self.version = version
         self.drafts: dict[str, Draft] = {}
 
     @cached_property

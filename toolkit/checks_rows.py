@@ -273,7 +273,7 @@ def _characters(_: Context, draft: Draft) -> Iterator[Problem]:
                 )
 
 
-def _without_placeholders(fields: Mapping[str, Any]) -> dict[str, Any]:
+def without_placeholders(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields with a TxnID that is not known yet stood in for, so that the rest can be judged."""
     lines = fields.get("AppliedToTxnAdd")
     if not lines:
@@ -291,7 +291,7 @@ def _without_placeholders(fields: Mapping[str, Any]) -> dict[str, Any]:
 )
 def _field_limit(_: Context, draft: Draft) -> Iterator[Problem]:
     for operation in draft.operations:
-        for found in field_problems(operation.request, _without_placeholders(operation.fields)):
+        for found in field_problems(operation.request, without_placeholders(operation.fields)):
             value = found.value
             if not outside_windows_1252(value):
                 message = f"{operation.request} {found.field}: {found.limit}"

@@ -16,6 +16,7 @@ from toolkit import mapping, reconcile, transform, workbook
 from toolkit.carry_forward import CarryForward, plan_carry_forward
 from toolkit.errors import InputFileError, UsageError
 from toolkit.import_plan import Scope, import_jobs
+from toolkit.qbxml_versions import LATEST
 from toolkit.tables import finding, findings, to_rows
 from toolkit.transform_result import BLOCKED
 from toolkit.workspace import PILOT_DOCUMENTS, Workspace
@@ -163,8 +164,12 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
 
 
 def plan_export(ws: Workspace, **options: Any) -> transform.Plan:
-    """Return the plan of an export; ``options`` as :func:`toolkit.transform.plan_export` takes them."""
-    return transform.plan_export(ws.tables(), ws.settings, **options)
+    """Return the plan of an export; ``options`` as :func:`toolkit.transform.plan_export` takes them.
+
+    It is made for the qbXML version of the newest session; before the first one, for the latest.
+    """
+    version = ws.ledger.agreed_version() or LATEST
+    return transform.plan_export(ws.tables(), ws.settings, **{"version": version, **options})
 
 
 def tie_out(ws: Workspace) -> reconcile.TieOut:

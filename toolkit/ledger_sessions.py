@@ -76,6 +76,15 @@ class Sessions(Store):
             row = connection.execute(_newest()).first()
             return None if row is None else _session(row)
 
+    def agreed_version(self) -> str | None:
+        """Return the qbXML version that was agreed on last, or ``None`` before the first session."""
+        with self.reading() as connection:
+            for row in connection.execute(select(sessions.c.facts).order_by(sessions.c.id.desc())):
+                version = from_json(row.facts).get("version")
+                if version:
+                    return str(version)
+        return None
+
     # --- the company guard ----------------------------------------------------------------------------
 
     def learned(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from toolkit import qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
-from toolkit.qbxml_spec import version_key
+from toolkit.qbxml_versions import fit
 from toolkit.quickbooks_codes import NOT_PROCESSED, explain_status
 
 DIFFERS = "differs from what was meant: "
@@ -35,7 +35,6 @@ _APPLICATIONS = "quickbooks.payment_applications"
 _KEPT = frozenset(TABLES.values())
 _NO_ERROR = range(1000)  # codes below 1000 are information and warnings. Source: qbXML status codes
 _INTERNAL_ERROR = 1000  # of QuickBooks: it says nothing about what was saved
-_GUID_SINCE = (9, 0)  # Source: qbXML 13.0 schema, InvoiceAdd ExternalGUID
 # What is expected under another name than the answer has it. An amount that an answer leaves out is zero.
 _COLUMNS = {"tax": "sales_tax_total", "unapplied": "unused_payment"}
 _AMOUNTS = frozenset({"subtotal", "tax", "total", "unapplied", "total_amount"})
@@ -57,22 +56,23 @@ def requests(operations: Sequence[Operation], known: Known, version: str = "13.0
     known : callable
         Key of an applied operation to its ListID or TxnID.
     version : str
-        qbXML version that is spoken. One without ExternalGUID gets none: the memo has our key too.
+        qbXML version that is spoken. What it lacks is left out where nothing is lost by it; all else stays,
+        so that :func:`toolkit.qbxml_io.build` refuses it.
 
     Raises
     ------
     ProtocolError
         A field refers to an operation that was not applied: it must not be sent.
     """
-    dropped = {"ExternalGUID"} if version_key(version) < _GUID_SINCE else set()
-    return [
+    meant = [
         qbxml_io.Request(
             operation.request,
-            {name: _resolve(it, known) for name, it in operation.fields.items() if name not in dropped},
+            {name: _resolve(value, known) for name, value in operation.fields.items()},
             request_id=str(place),
         )
         for place, operation in enumerate(operations, start=1)
     ]
+    return [fit(request, version).request for request in meant]
 
 
 def _resolve(value: Any, known: Known) -> Any:

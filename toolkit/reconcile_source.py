@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 
@@ -138,12 +139,13 @@ def _plan(
     switches = frozenset().union(*(each.switches for each in ranges)) & set(SWITCHES)
     if not switches or settings.cutover_date is None:
         return {}, set()
+    chosen: dict[str, Any] = dict.fromkeys(switches, True)
     plan = transform.plan_export(
         tables,
         settings,
         start=min(each.start for each in ranges),
         end=max(each.end for each in ranges),
-        **dict.fromkeys(switches, True),
+        **chosen,
     )
     left = {(row["source_table"], row["source_key"]): row for row in to_rows(plan.left_out)}
     return left, {(row["source_table"], row["source_key"]) for row in to_rows(plan.operations)}

@@ -16,7 +16,9 @@ import pandas as pd
 from toolkit.checks import check_request, check_row, check_sent, check_side, reason_to_leave_out
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Document, Draft, Operation, Payment
+from toolkit.checks_versions import left_out_by_version
 from toolkit.errors import SettingError, UsageError
+from toolkit.qbxml_versions import LATEST
 from toolkit.settings import Settings
 from toolkit.tables import findings
 from toolkit.transform_customers import customer_drafts, customer_operation, item_draft, item_operation
@@ -71,6 +73,7 @@ def plan_export(
     payments: bool = False,
     credits: bool = False,
     limit: int | None = None,
+    version: str = LATEST,
 ) -> Plan:
     """Plan the export of a date range, or of everything since the cutover that was not sent.
 
@@ -89,6 +92,8 @@ def plan_export(
         What to export; at least one. ``credits`` are house credits.
     limit : int, optional
         At most so many documents, for a pilot; the customers that they need come along.
+    version : str
+        That the company's QuickBooks speaks; what it lacks is a finding, an error where harm would be done.
 
     Raises
     ------
@@ -101,14 +106,14 @@ def plan_export(
         raise UsageError("nothing to export: choose among --customers, --invoices, --payments, --credits")
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: a pilot has at least one document")
-    planner = _Planner(Context(tables, settings, customers=customers), first, last, new)
+    planner = _Planner(Context(tables, settings, customers=customers, version=version), first, last, new)
     planner.plan(invoices=invoices, payments=payments, credits_=credits)
     if limit is not None:
         planner.limit(limit, documents=invoices or payments or credits)
     planner.hold_back_dependents()
     return Plan(
         operations=operations_frame(planner.exported()),
-        findings=findings([*planner.noted, *(row for draft in planner.drafts for row in draft.findings)]),
+        findings=planner.findings(),
         left_out=left_out_frame(planner.drafts),
         totals=totals_frame(planner.drafts, planner.out_of_range),
         start=first,
@@ -322,6 +327,11 @@ class _Planner:
                     "pilot",
                     f"a pilot of {most}: it waits until the pilot is approved and tied out",
                 )
+
+    def findings(self) -> pd.DataFrame:
+        """Return ``findings``: on the rows, and on what the exported ones lose by the version."""
+        lost = left_out_by_version(self.exported(), self.context.version)
+        return findings([*self.noted, *(row for draft in self.drafts for row in draft.findings), *lost])
 
     def exported(self) -> list[Draft]:
         """Return the drafts that become operations, in the order of sending."""

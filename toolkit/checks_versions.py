@@ -1,0 +1,58 @@
+"""Rules on what the company's qbXML version lacks, and what the plan says about it beforehand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from toolkit.checks_context import Context
+from toolkit.checks_drafts import Draft
+from toolkit.checks_registry import Problem, rule
+from toolkit.checks_rows import without_placeholders
+from toolkit.qbxml_io import Request
+from toolkit.qbxml_versions import LeftOut, fit
+from toolkit.tables import finding
+
+LEFT_OUT = "left_out_by_version"
+
+
+@rule(
+    "qbxml_version",
+    "error",
+    "A field that the company's qbXML version lacks is left out only where nothing is lost by it.",
+    on="item customer invoice credit payment",
+    stage="request",
+)
+def _qbxml_version(context: Context, draft: Draft) -> Iterator[Problem]:
+    for operation in draft.operations:
+        request = Request(operation.request, without_placeholders(operation.fields))
+        for found in fit(request, context.version).problems:
+            yield Problem(
+                f"{operation.request} {found.field}: {found.limit}",
+                found.field,
+                found.value,
+                "post it by hand, or update QuickBooks",
+            )
+
+
+def left_out_by_version(drafts: Iterable[Draft], version: str) -> Iterator[dict[str, str | None]]:
+    """Yield what documents will lose because the version lacks it, one finding a request and field.
+
+    Parameters
+    ----------
+    drafts : iterable of Draft
+        Those that are exported.
+    version : str
+        The qbXML version that the company's QuickBooks speaks.
+    """
+    lost: Counter[tuple[str, LeftOut]] = Counter()
+    for draft in drafts:
+        for operation in draft.operations:
+            fitted = fit(Request(operation.request, operation.fields), version)
+            lost.update((operation.request, field) for field in fitted.left_out)
+    for (request, field), count in lost.items():
+        message = (
+            f"{count:,} {request} go without {field.field}, which qbXML {version} lacks (it is there since "
+            f"{field.since}): {field.why}"
+        )
+        yield finding("info", LEFT_OUT, message, table="plan.operations", key=request, column=field.field)
