@@ -321,6 +321,7 @@ class _Owner:
     table: Table
     key: str | None
     numbers: list[int]
+    lost: bool  # it has no key: nothing in it is a row or a finding; the census goes on
 
 
 class _Walk:
@@ -385,9 +386,10 @@ class _Walk:
         key = row[table.key[0]] if table.key else "company"
         named = [row.get(name) for name in ("full_name", "name", "ref_number", "company_name")]
         name = next((one for one in named if one is not None), None)
-        self.response.bound[(tag, key if table.key else None, row.get("edit_sequence"), name)] += 1
-        if self.kept(table, row, self.bad):
-            self.inside(_Owner(table, key, table, key, [0]), record, table, tag)
+        identity = row.get("list_id") or row.get("txn_id")
+        self.response.bound[(tag, identity, row.get("edit_sequence"), name)] += 1
+        lost = not self.kept(table, row, self.bad)
+        self.inside(_Owner(table, key, table, key, [0], lost), record, table, tag)
 
     def inside(self, owner: _Owner, element: etree._Element, table: Table, path: str) -> None:
         """Make the rows that stand inside an element, in the order of the document."""
@@ -421,11 +423,10 @@ class _Walk:
             if place := _enclosing(column, str(around.tag)):
                 texts = (one.text or "" for one in around.iterfind(place))
                 row[column.name] = next((text for text in texts if not _blank(text)), None)
-        if self.kept(table, row, bad):
-            own_key = row["txn_line_id"] if "txn_line_id" in table.names else None
-            self.inside(
-                _Owner(owner.record, owner.record_key, table, own_key, owner.numbers), element, table, path
-            )
+        lost = owner.lost or not self.kept(table, row, bad)
+        own_key = row["txn_line_id"] if "txn_line_id" in table.names else None
+        below = _Owner(owner.record, owner.record_key, table, own_key, owner.numbers, lost)
+        self.inside(below, element, table, path)
 
     def columns(self, record: Table, table: Table, element: etree._Element, path: str) -> Row:
         """Return the row of one element; what does not fit is left in `self.bad`, the rest is counted."""
