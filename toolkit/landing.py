@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from toolkit.landing_children import COMPANY, CUSTOM_FIELDS, Lines, merge_children, merge_custom_fields
-from toolkit.landing_keys import Incoming, Taken, Unit, gather, moment_millis
+from toolkit.landing_children import (
+    COMPANY,
+    CUSTOM_FIELDS,
+    Lines,
+    merge_children,
+    merge_custom_fields,
+    owner_tables,
+)
+from toolkit.landing_keys import Incoming, Owners, Taken, Unit, gather, moment_millis
 from toolkit.landing_merge import Coverage, Landing, Merged, Moment, merge_records
 from toolkit.landing_write import stamped, write_tables
 from toolkit.ledger import Query
@@ -112,22 +119,21 @@ def _children(
     """Return the tables whose rows go with the records, and their custom fields."""
     merged: list[Merged] = []
     lines: Lines = {}
+    fields, stored_fields = gather(TABLES[CUSTOM_FIELDS], units), StoredTable(ws.path, CUSTOM_FIELDS)
+    with_fields = owner_tables(stored_fields, fields) if landed or len(fields) else set()
     for table in CHILDREN:
-        if any(len(taken[name].places) for name in table.parent.split("|") if name in taken):
-            stored = StoredTable(ws.path, table.name)
-            one, ids = merge_children(table, stored, gather(table, units), taken, landing)
+        parents = {name: taken[name] for name in table.parent.split("|") if name in taken}
+        if any(len(one.places) for one in parents.values()):
+            stored, incoming = StoredTable(ws.path, table.name), gather(table, units)
+            wanted = table.name in with_fields
+            one, ids = merge_children(table, stored, incoming, Owners(parents), landing, with_ids=wanted)
             merged.append(one)
             if ids is not None:
                 lines[table.name] = ids
-    if landed or _has(units, COMPANY):
-        stored = StoredTable(ws.path, CUSTOM_FIELDS)
-        fields = merge_custom_fields(stored, gather(TABLES[CUSTOM_FIELDS], units), taken, lines, landing)
-        merged += [] if fields is None else [fields]
+    if with_fields:
+        custom = merge_custom_fields(stored_fields, fields, taken, lines, landing)
+        merged += [] if custom is None else [custom]
     return merged
-
-
-def _has(units: Sequence[Unit], name: str) -> bool:
-    return any(len(piece) for unit in units for piece in unit.rows.get(name, ()))
 
 
 def _company(

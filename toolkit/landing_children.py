@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.columns import Table
-from toolkit.landing_keys import (
-    Flags,
-    Incoming,
-    Taken,
-    codes,
-    last_rows,
-    owner_keys,
-    where_taken,
-)
+from toolkit.landing_keys import Flags, Incoming, Numbers, Owners, Taken, last_rows
 from toolkit.landing_merge import Landing, Merged
 from toolkit.tables import TABLES, finding
 from toolkit.workspace_tables import StoredTable
 
-__all__ = ["COMPANY", "CUSTOM_FIELDS", "Lines", "merge_children", "merge_custom_fields"]
+__all__ = ["COMPANY", "CUSTOM_FIELDS", "Lines", "merge_children", "merge_custom_fields", "owner_tables"]
 
 COMPANY = "quickbooks.company"
 CUSTOM_FIELDS = "quickbooks.custom_fields"
@@ -32,55 +24,82 @@ Lines = dict[str, tuple[Taken, Taken]]
 
 
 def merge_children(
-    table: Table, stored: StoredTable, incoming: Incoming, taken: Mapping[str, Taken], landing: Landing
+    table: Table,
+    stored: StoredTable,
+    incoming: Incoming,
+    owners: Owners,
+    landing: Landing,
+    *,
+    with_ids: bool,
 ) -> tuple[Merged, tuple[Taken, Taken] | None]:
     """Return the rows of parents that were not landed, and the rows that the landed ones came with.
 
-    Returns
-    -------
-    Merged, tuple
-        And of lines their ids: of those taken, and of those that went.
+    Parameters
+    ----------
+    owners : Owners
+        The records that were taken.
+    with_ids : bool
+        Whether the ids of the lines are wanted, too: of those that came, and of those that went.
     """
-    names = {*table.key, table.parent_key, "owner_table", "txn_line_id"}
-    before = stored.columns([name for name in table.names if name in names])
-    goes = where_taken(table, before, table.parent_key, taken) >= 0
-    comes = where_taken(table, incoming.keys, table.parent_key, taken) == incoming.places
+    names = [name for name in ("owner_table", table.parent_key) if name in table.names]
+    before = owners.of(table, stored.columns(names), table.parent_key)
+    came = owners.of(table, incoming.columns(names), table.parent_key)
+    places = incoming.places
+    comes = owners.same_unit(came, places)
     takes = comes.copy()
     if "line_number" in table.names:
         # A record that stands twice in one response: its later lines count, as its later row does.
-        owners = codes(owner_keys(table, incoming.keys))
-        lines = incoming.keys["line_number"].to_numpy()
+        lines = _numbers(incoming.columns(["line_number"]))
         size = int(lines.max(initial=0)) + 1
-        takes[comes] = last_rows((owners * size + lines)[comes])
-    if "txn_line_id" in table.names:
-        _without_lines(table, before, goes, incoming, landing)
+        takes[comes] = last_rows((came * size + lines)[comes])
+    goes = before >= 0
     landing.rows[table.name] = int(takes.sum())
     merged = Merged(table, ~goes, incoming, takes)
     if "txn_line_id" not in table.names:
         return merged, None
-    return merged, (_ids(incoming.keys, comes, incoming), _ids(before, goes, None))
+    _without_lines(table, before, came, owners, landing)
+    if not with_ids:
+        return merged, None
+    fresh = _ids(incoming.columns(["txn_line_id"]), comes, places)
+    return merged, (fresh, _ids(stored.columns(["txn_line_id"]), goes, np.zeros_like(before)))
 
 
-def _ids(rows: pa.Table, which: Flags, incoming: Incoming | None) -> Taken:
-    ids = rows["txn_line_id"].combine_chunks()
-    which = which & ids.is_valid().to_numpy(zero_copy_only=False)
-    places = np.zeros(int(which.sum()), dtype=np.int64) if incoming is None else incoming.places[which]
-    return Taken(ids.filter(pa.array(which)), places)
+def _numbers(parts: Iterable[pa.Table]) -> Numbers:
+    """Return a column of numbers as an array."""
+    found = [rows.column(0).to_numpy() for rows in parts]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
 
-def _without_lines(table: Table, before: pa.Table, goes: Flags, incoming: Incoming, landing: Landing) -> None:
+def _ids(parts: Iterable[pa.Table], which: Flags, places: Numbers) -> Taken:
+    """Return the ids of some lines, the last first."""
+    columns = [chunk for rows in parts for chunk in rows.column(0).chunks]
+    ids = pa.chunked_array(columns, type=pa.string()).combine_chunks()
+    chosen = np.flatnonzero(which & ids.is_valid().to_numpy(zero_copy_only=False))[::-1]
+    return Taken(ids.take(pa.array(chosen)), places[chosen])
+
+
+def _without_lines(table: Table, before: Numbers, came: Numbers, owners: Owners, landing: Landing) -> None:
     """Say which records had lines and came without any."""
-    had = pc.unique(owner_keys(table, before).filter(pa.array(goes)))
-    have = owner_keys(table, incoming.keys)
-    lost = had.filter(pc.invert(pc.is_in(had, value_set=have)))
-    if not len(lost):
-        return
-    message = (
-        f"{len(lost):,} records came without lines, and the lines known before were dropped:"
-        " ask QuickBooks with IncludeLineItems."
-    )
-    key = pc.min(lost).as_py().rpartition("\x1f")[2]
-    landing.findings.append(finding("warning", "without_lines", message, table=table.name, key=key))
+    lost = np.zeros(len(owners.places), dtype=np.bool_)
+    lost[before[before >= 0]] = True
+    lost[came[came >= 0]] = False
+    count = int(lost.sum())
+    if count:
+        message = (
+            f"{count:,} records came without lines, and the lines known before were dropped:"
+            " ask QuickBooks with IncludeLineItems."
+        )
+        key = owners.least(lost)
+        landing.findings.append(finding("warning", "without_lines", message, table=table.name, key=key))
+
+
+def owner_tables(stored: StoredTable, incoming: Incoming) -> set[str]:
+    """Return the tables whose rows have custom fields, stored or coming."""
+    found: set[str] = set()
+    for parts in (stored.columns(["owner_table"]), incoming.columns(["owner_table"])):
+        for rows in parts:
+            found.update(pc.unique(rows["owner_table"]).to_pylist())
+    return found
 
 
 def merge_custom_fields(
@@ -88,20 +107,22 @@ def merge_custom_fields(
 ) -> Merged | None:
     """Return the merged custom fields of records, lines and the company; None where nothing changes."""
     table = TABLES[CUSTOM_FIELDS]
-    owners = {**taken, **{name: fresh for name, (fresh, _) in lines.items()}}
-    of_company = _of_company(incoming.keys)
-    takes = of_company | (where_taken(table, incoming.keys, "owner_key", owners) == incoming.places)
-    before = stored.columns(["owner_table", "owner_key"])
-    goes = where_taken(table, before, "owner_key", owners) >= 0
-    goes |= where_taken(table, before, "owner_key", {name: gone for name, (_, gone) in lines.items()}) >= 0
+    names = ["owner_table", "owner_key"]
+    owners = Owners({**taken, **{name: fresh for name, (fresh, _) in lines.items()}})
+    gone = Owners({name: before for name, (_, before) in lines.items()})
+    of_company = _of_company(incoming.columns(names))
+    came = owners.of(table, incoming.columns(names), "owner_key")
+    takes = of_company | owners.same_unit(came, incoming.places)
+    goes = owners.of(table, stored.columns(names), "owner_key") >= 0
+    goes |= gone.of(table, stored.columns(names), "owner_key") >= 0
     if of_company.any():
-        goes |= _of_company(before)
+        goes |= _of_company(stored.columns(names))
     if not goes.any() and not takes.any():
         return None
     landing.rows[CUSTOM_FIELDS] = int(takes.sum())
     return Merged(table, ~goes, incoming, takes)
 
 
-def _of_company(rows: pa.Table) -> Flags:
-    found: Flags = pc.equal(rows["owner_table"], COMPANY).to_numpy().astype(np.bool_)
-    return found
+def _of_company(parts: Iterable[pa.Table]) -> Flags:
+    found = [pc.equal(rows["owner_table"], COMPANY).to_numpy().astype(np.bool_) for rows in parts]
+    return np.concatenate([np.zeros(0, dtype=np.bool_), *found])

@@ -6,7 +6,7 @@ Of tables of any size only these columns are in memory, and nothing here goes th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "Flags",
     "Incoming",
     "Numbers",
+    "Owners",
     "Taken",
     "Unit",
     "codes",
@@ -31,9 +32,8 @@ __all__ = [
     "lookup",
     "millis",
     "moment_millis",
-    "owner_keys",
     "record_keys",
-    "where_taken",
+    "together",
 ]
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -42,7 +42,7 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 NEVER = np.iinfo(np.int64).min
 """A time that there is none of, among milliseconds."""
 
-_COMPARED = ("time_modified", "owner_table", "owner_key", "line_number", "txn_line_id")
+_ROWS = 100_000
 _BETWEEN = "\x1f"
 
 
@@ -76,54 +76,128 @@ class Incoming:
         They themselves, wherever they are.
     place : list of int
         Of each piece the unit that it came in.
-    keys : pyarrow.Table
-        Of all rows the columns to compare by.
-    places : numpy array
-        Of all rows the unit.
     """
 
     pieces: list[Piece]
     place: list[int]
-    keys: pa.Table
-    places: Numbers
 
     def __len__(self) -> int:
-        return len(self.places)
+        return sum(map(len, self.pieces))
+
+    @property
+    def places(self) -> Numbers:
+        """Of all rows the unit."""
+        counts = np.array([len(piece) for piece in self.pieces], dtype=np.int64)
+        return np.repeat(np.array(self.place, dtype=np.int64), counts)
+
+    def columns(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of the rows, piece by piece."""
+        return (piece.load(names) for piece in self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The records of one table that were taken, and the unit whose row was."""
+    """The records of one table that were taken, and the unit whose row was.
+
+    An id that is there twice counts where it is first.
+    """
 
     keys: pa.Array
     places: Numbers
 
 
+class Owners:
+    """The records that child rows may belong to.
+
+    Parameters
+    ----------
+    taken : mapping of str to Taken
+        By table.
+
+    Attributes
+    ----------
+    places : numpy array
+        Of each owner the unit that it was taken from.
+    """
+
+    def __init__(self, taken: Mapping[str, Taken]) -> None:
+        self._first: dict[str, int] = {}
+        self._taken = taken
+        count = 0
+        for name, one in taken.items():
+            self._first[name] = count
+            count += len(one.places)
+        nothing = np.zeros(0, dtype=np.int64)
+        self.places: Numbers = np.concatenate([nothing, *(one.places for one in taken.values())])
+
+    def of(self, table: Table, parts: Iterable[pa.Table], key: str) -> Numbers:
+        """Return of each child row the number of its owner; -1 where it is none of these.
+
+        Parameters
+        ----------
+        table : Table
+            The child table.
+        parts : iterable of pyarrow.Table
+            Its rows: the column with the owner's id, and ``owner_table`` if it has one.
+        key : str
+            That column. Whose id it is tells ``owner_table``, or else the declaration.
+        """
+        found = [np.zeros(0, dtype=np.int64)]
+        # Every search costs as much as there are owners: few and large ones are linear.
+        found += [self._of(table, rows, key) for rows in together(parts, max(_ROWS, len(self.places)))]
+        return np.concatenate(found)
+
+    def _of(self, table: Table, rows: pa.Table, key: str) -> Numbers:
+        found = np.full(len(rows), -1, dtype=np.int64)
+        for name, mask in _owners(table, rows):
+            if name in self._taken and len(self._taken[name].places):
+                keys = _whole(rows[key] if mask is None else rows[key].filter(pa.array(mask)))
+                index = lookup(keys, self._taken[name].keys)
+                index[index >= 0] += self._first[name]
+                found[slice(None) if mask is None else mask] = index
+        return found
+
+    def least(self, which: Flags) -> str:
+        """Return the id of the first of some owners, sorted by table and id."""
+        for name in sorted(self._taken):
+            start = self._first[name]
+            chosen = self._taken[name].keys.filter(
+                pa.array(which[start : start + len(self._taken[name].places)])
+            )
+            if len(chosen):
+                return str(pc.min(chosen).as_py())
+        raise ValueError("none of them")
+
+    def same_unit(self, owners: Numbers, places: Numbers) -> Flags:
+        """Tell of rows whether they came in the unit that their owner was taken from."""
+        same = np.append(self.places, np.int64(-1))[owners] == places
+        found: Flags = same & (owners >= 0)
+        return found
+
+
 def gather(table: Table, units: Sequence[Unit]) -> Incoming:
     """Return the incoming rows of a table, those of later units last."""
-    names = [name for name in table.names if name in {*table.key, table.parent_key, *_COMPARED}]
-    pieces: list[Piece] = []
-    place: list[int] = []
-    keys = [table.schema.empty_table().select(names)]
-    for number, unit in enumerate(units):
-        for piece in unit.rows.get(table.name, ()):
-            pieces.append(piece)
-            place.append(number)
-            keys.append(piece.load(names))
-    counts = [len(piece) for piece in pieces]
-    places = np.repeat(np.array(place, dtype=np.int64), np.array(counts, dtype=np.int64))
-    return Incoming(pieces, place, pa.concat_tables(keys).combine_chunks(), places)
+    found = [(piece, place) for place, unit in enumerate(units) for piece in unit.rows.get(table.name, ())]
+    return Incoming([piece for piece, _ in found], [place for _, place in found])
+
+
+def together(parts: Iterable[pa.Table], least: int) -> Iterator[pa.Table]:
+    """Yield parts of a table as larger ones, of at least so many rows but for the last."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for rows in parts:
+        waiting.append(rows)
+        count += len(rows)
+        if count >= least:
+            yield pa.concat_tables(waiting)
+            waiting, count = [], 0
+    if count:
+        yield pa.concat_tables(waiting)
 
 
 def record_keys(table: Table, rows: pa.Table) -> pa.Array:
     """Return what tells the records of a table apart, as one text each."""
     return _joined([rows[name] for name in table.key])
-
-
-def owner_keys(table: Table, rows: pa.Table) -> pa.Array:
-    """Return what tells the owners of child rows apart, as one text each; it ends with their id."""
-    names = ("owner_table", table.parent_key) if "owner_table" in table.names else (table.parent_key,)
-    return _joined([rows[name] for name in names])
 
 
 def _joined(columns: list[Any]) -> pa.Array:
@@ -138,10 +212,9 @@ def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def lookup(keys: pa.Array, among: pa.Array) -> Numbers:
-    """Return of each key its place among others, the last where there are several; -1 where there is none."""
-    backwards = among.take(pa.array(np.arange(len(among) - 1, -1, -1)))
-    found = pc.fill_null(pc.index_in(keys, value_set=backwards), len(among)).to_numpy(zero_copy_only=False)
-    places: Numbers = len(among) - 1 - found.astype(np.int64)
+    """Return of each key its first place among others; -1 where there is none."""
+    found = pc.fill_null(pc.index_in(keys, value_set=among), -1).to_numpy(zero_copy_only=False)
+    places: Numbers = found.astype(np.int64)
     return places
 
 
@@ -184,26 +257,6 @@ def last_rows(numbers: Numbers) -> Flags:
     order, starts = groups(numbers)
     last[order[:-1]] = starts[1:]
     return last
-
-
-def where_taken(table: Table, rows: pa.Table, key: str, taken: Mapping[str, Taken]) -> Numbers:
-    """Return of each child row the unit that its owner was taken from; -1 where the owner was not taken.
-
-    Parameters
-    ----------
-    key : str
-        The column with the owner's id. Whose it is tells ``owner_table``, or else the declaration.
-    """
-    found = np.full(len(rows), -1, dtype=np.int64)
-    for name, mask in _owners(table, rows):
-        if name in taken and len(taken[name].places):
-            keys = _whole(rows[key]) if mask is None else _whole(rows[key].filter(pa.array(mask)))
-            index = lookup(keys, taken[name].keys)
-            places = np.where(index >= 0, taken[name].places[index], -1)
-            if mask is None:
-                return places
-            found[mask] = places
-    return found
 
 
 def _owners(table: Table, rows: pa.Table) -> Iterator[tuple[str, Flags | None]]:

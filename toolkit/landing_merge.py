@@ -192,9 +192,10 @@ def merge_records(
         What of this table the queries covered.
     """
     known = _known(table, stored)
-    keys = record_keys(table, incoming.keys)
-    arrived, loose = arrivals[0][incoming.places], arrivals[1][incoming.places]
-    changed = millis(incoming.keys, "time_modified")
+    compared = [name for name in table.names if name in {*table.key, "time_modified"}]
+    came = pa.concat_tables([table.schema.empty_table().select(compared), *incoming.columns(compared)])
+    keys, places, changed = record_keys(table, came), incoming.places, millis(came, "time_modified")
+    arrived, loose = arrivals[0][places], arrivals[1][places]
     rows = _latest(keys, loose, changed)
     index = lookup(keys.take(pa.array(rows)), known.keys)
     there = index >= 0
@@ -211,14 +212,15 @@ def merge_records(
     left_at = _left_at(table, known, stays, covered, moment, landing)
     landing.rows[table.name] = int(wins.sum())
     winners = rows[wins]
-    taken = Taken(keys.take(pa.array(winners)), incoming.places[winners])
+    taken = Taken(keys.take(pa.array(winners)), places[winners])
     return Merged(table, stays, incoming, takes, left_at), taken
 
 
 def _known(table: Table, stored: StoredTable) -> _Known:
     compared = {*table.key, "time_modified", "txn_date", "is_active", "is_paid"}
     compared |= {"left_at", "imported_at", "import_job"}
-    rows = stored.columns([name for name in table.names if name in compared])
+    names = [name for name in table.names if name in compared]
+    rows = pa.concat_tables([table.schema.empty_table().select(names), *stored.columns(names)])
     jobs = pc.fill_null(rows["import_job"], _NO_JOB).to_numpy()
     imported, left = millis(rows, "imported_at"), millis(rows, "left_at")
     return _Known(rows, record_keys(table, rows), imported, left, millis(rows, "time_modified"), jobs)

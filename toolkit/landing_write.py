@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def write_tables(
         files = []
         for one in merged:
             files.append(_opened(stack, folder, one.table.name))
-            for rows in (*_stored(folder, one), *_incoming(one, arrivals, job)):
+            for rows in chain(_stored(folder, one), _incoming(one, arrivals, job)):
                 files[-1].add(rows)
             files[-1].seal()
         for name, rows in small:
@@ -78,12 +79,13 @@ def _stored(folder: Path, merged: Merged) -> Iterator[pa.Table]:
 def _incoming(merged: Merged, arrivals: Numbers, job: int | None) -> Iterator[pa.Table]:
     """Yield the incoming rows that are taken, stamped."""
     start = 0
+    places = merged.incoming.places
     for pieces in _together(merged.incoming.pieces):
         end = start + sum(map(len, pieces))
         keep = merged.takes[start:end]
         if keep.any():
             rows = pa.concat_tables([piece.load() for piece in pieces]).combine_chunks()
-            arrived = arrivals[merged.incoming.places[start:end]][keep]
+            arrived = arrivals[places[start:end]][keep]
             yield stamped(_where(rows, keep), arrived, job)
         start = end
 

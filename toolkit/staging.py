@@ -14,6 +14,7 @@ import secrets
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -33,6 +34,7 @@ IN_MEMORY = 64 << 20
 """How many bytes of rows are kept in memory before all of them go to a file."""
 
 _CODEC = "lz4"
+_PAGES = "pages"  # a folder of its own: there may be thousands, and each new one looks through the other
 _KEPT = ".rows"
 _SPILLED = ".spill"
 _MAGIC = b"toolkit rows 1\n"
@@ -107,6 +109,7 @@ def _pack(rows: pa.Table) -> tuple[bytes, int]:
     return pa.compress(whole, codec=_CODEC, asbytes=True), whole.size
 
 
+@cache
 def fingerprint() -> str:
     """Return what tells the tables of this version from those of others."""
     told = repr((__version__, QUICKBOOKS_TABLES))
@@ -136,6 +139,7 @@ class Staging:
     def __init__(self, folder: Path, in_memory: int = IN_MEMORY) -> None:
         self.folder = folder / FOLDER
         self._workspace = folder
+        self._pages = self.folder / _PAGES
         self._limit = in_memory
         self._held: list[Piece] = []
         self._bytes = 0
@@ -143,8 +147,7 @@ class Staging:
         self._spilled = self.folder / f"{secrets.token_hex(4)}{_SPILLED}"
 
     def __enter__(self) -> Staging:
-        for left in (*self.folder.glob(f"*{_SPILLED}"), *self.folder.glob(".*.tmp")):
-            _remove(left)  # of a process that ended in the middle
+        self._clear()  # what a process left that ended in the middle
         return self
 
     def __exit__(
@@ -153,9 +156,16 @@ class Staging:
         self._held = []
         if self._spill is not None:
             self._spill.close()
-        _remove(self._spilled)
+        self._clear()
+        with contextlib.suppress(OSError):  # something waits
+            self._pages.rmdir()
         with contextlib.suppress(OSError):
-            self.folder.rmdir()  # where nothing waits
+            self.folder.rmdir()
+
+    def _clear(self) -> None:
+        """Remove the rows of an operation, and the copies of documents that were not taken."""
+        for left in (*self.folder.glob(f"*{_SPILLED}"), *self.folder.glob(".*.tmp")):
+            _remove(left)
 
     # --- the rows of this operation
 
@@ -190,7 +200,7 @@ class Staging:
             _remove(self._kept(path))
 
     def _write(self, path: str, responses: Iterable[Rows], about: dict[str, Any]) -> None:
-        self.folder.mkdir(exist_ok=True)
+        self._pages.mkdir(parents=True, exist_ok=True)
         with self._kept(path).open("wb") as file:
             file.write(_MAGIC)
             listed = []
@@ -235,22 +245,17 @@ class Staging:
 
     def waits(self) -> bool:
         """Tell whether rows of any answer are kept."""
-        return any(self.folder.glob(f"*{_KEPT}"))
+        return any(self._pages.glob(f"*{_KEPT}"))
 
     def forget_all_but(self, paths: Iterable[str]) -> None:
         """Remove what was kept of all answers but some."""
         wanted = {self._kept(path).name for path in paths}
-        for kept in self.folder.glob(f"*{_KEPT}"):
+        for kept in self._pages.glob(f"*{_KEPT}"):
             if kept.name not in wanted:
                 _remove(kept)
 
-    def forget(self, paths: Iterable[str]) -> None:
-        """Remove what was kept of some answers."""
-        for path in paths:
-            _remove(self._kept(path))
-
     def _kept(self, path: str) -> Path:
-        return self.folder / f"{Path(path).name}{_KEPT}"
+        return self._pages / f"{Path(path).name}{_KEPT}"
 
 
 def _stamp(path: Path) -> list[int]:

@@ -102,18 +102,12 @@ class StoredTable:
         self.name = name
         self._folder = folder
 
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        """Return some columns of all rows."""
-        parts = list(self._parts(names))
-        declared = TABLES[self.name].schema
-        schema = pa.schema([declared.field(name) for name in names])
-        return pa.concat_tables(parts) if parts else schema.empty_table()
-
     def parts(self) -> Iterator[pa.Table]:
         """Yield the rows in their order; the file is open until the last part."""
-        return self._parts(TABLES[self.name].names)
+        return self.columns(TABLES[self.name].names)
 
-    def _parts(self, names: Sequence[str]) -> Iterator[pa.Table]:
+    def columns(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of the rows in their order; the file is open until the last part."""
         path = table_path(self._folder, self.name)
         if not path.exists():
             return
@@ -163,7 +157,9 @@ class TableFile:
         self._rows = self._bytes = 0
         self._new = NewFile(table_path(folder, name))
         try:
-            self._writer = pq.ParquetWriter(self._new.file, self._schema, compression="zstd")
+            self._writer = pq.ParquetWriter(
+                self._new.file, self._schema, compression="zstd", use_dictionary=False
+            )
         except BaseException:
             self._new.discard()
             raise

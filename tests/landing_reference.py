@@ -1,0 +1,208 @@
+"""What landing means, written down row by row and without a thought for speed: what it is tested against."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.landing import Coverage
+
+Row = dict[str, Any]
+COMPANY = "quickbooks.company"
+FIELDS = "quickbooks.custom_fields"
+RECORDS = {
+    "quickbooks.invoices": ("txn_id",),
+    "quickbooks.credit_memos": ("txn_id",),
+    "quickbooks.deleted_list_records": ("list_del_type", "list_id"),
+}
+LINES = {"quickbooks.invoice_lines": "quickbooks.invoices"}
+LINKS = "quickbooks.linked_transactions"
+SNAPSHOTS = ("quickbooks.invoices", "quickbooks.credit_memos")  # the others have no left_at
+
+
+@dataclass
+class Unit:
+    """The rows of one response."""
+
+    rows: dict[str, list[Row]]
+    arrived: dt.datetime
+    loose: bool
+
+
+@dataclass
+class Books:
+    """The tables, and what the last landing said of itself."""
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+    said: set[tuple[str, str, str, str | None]] = field(default_factory=set)
+
+    def land(
+        self,
+        units: Sequence[Unit],
+        covered: Sequence[Coverage],
+        job: int | None,
+        as_of: dt.datetime,
+        now: dt.datetime,
+    ) -> None:
+        """Land the rows of responses, in the order in which they came."""
+        self.rows, self.left, self.said = {}, {}, set()
+        self._moment = (job, as_of, now)
+        taken: dict[str, dict[Any, int]] = {}
+        for name, key in RECORDS.items():
+            asked = [one for one in covered if one.table == name]
+            if asked or any(unit.rows.get(name) for unit in units):
+                taken[name] = self._records(name, key, units, asked)
+        owners, gone = dict(taken), {}
+        for name, parent in LINES.items():
+            if taken.get(parent):
+                owners[name], gone[name] = self._lines(name, parent, units, taken[parent])
+        if taken.get("quickbooks.invoices") or taken.get("quickbooks.credit_memos"):
+            self._links(units, taken)
+        company = [row | self._stamp(unit) for unit in units for row in unit.rows.get(COMPANY, ())]
+        if company:
+            one: Row = {}
+            for row in [*self.tables.get(COMPANY, []), *company]:
+                one |= {name: value for name, value in row.items() if value is not None}
+            self.tables[COMPANY], self.rows[COMPANY] = [one], 1
+        if taken or company:
+            self._fields(units, owners, gone)
+
+    def _stamp(self, unit: Unit) -> Row:
+        return {"imported_at": unit.arrived, "import_job": self._moment[0]}
+
+    def _is_newer(self, stamp: dt.datetime, job: int | None, arrived: dt.datetime) -> bool:
+        mine, _, now = self._moment
+        if max(stamp, arrived) > now and job is not None and mine is not None:
+            return job <= mine
+        return stamp <= arrived
+
+    def _records(
+        self, name: str, key: tuple[str, ...], units: Sequence[Unit], asked: list[Coverage]
+    ) -> dict[Any, int]:
+        def id_of(row: Row) -> Any:
+            return row[key[0]] if len(key) == 1 else tuple(row[one] for one in key)
+
+        known = {id_of(row): row for row in self.tables.get(name, [])}
+        latest: dict[Any, tuple[int, Row]] = {}
+        order: list[tuple[int, Row]] = []
+        for place, unit in enumerate(units):
+            for row in unit.rows.get(name, ()):
+                order.append((place, row))
+                before = latest.get(id_of(row))
+                if before is None or not (unit.loose and _earlier(row, before[1])):
+                    latest[id_of(row)] = order[-1]
+        winners: dict[Any, int] = {}
+        outdated, set_back = [], []
+        for one, (place, row) in latest.items():
+            old = known.get(one, {})
+            then = max((at for at in (old.get("imported_at"), old.get("left_at")) if at), default=None)
+            arrived = units[place].arrived
+            if units[place].loose and _earlier(row, old):
+                outdated.append(one)
+            elif then is None or self._is_newer(then, old["import_job"], arrived):
+                winners[one] = place
+            elif max(then, arrived) > self._moment[2]:
+                set_back.append(one)
+        for rule, keys in (("older_file", outdated), ("clock_set_back", set_back)):
+            if keys:
+                first = min(keys) if len(key) == 1 else "\x1f".join(min(keys))
+                self.said.add((rule, name, first, str(len(keys))))
+        kept = [row for row in self.tables.get(name, []) if id_of(row) not in winners]
+        if name in SNAPSHOTS:
+            self._mark(name, kept, asked)
+        came = [
+            row | self._stamp(units[place])
+            for place, row in order
+            if id_of(row) in winners and latest[id_of(row)][1] is row
+        ]
+        self.tables[name], self.rows[name] = kept + came, len(winners)
+        return winners
+
+    def _mark(self, name: str, kept: list[Row], asked: list[Coverage]) -> None:
+        _, as_of, _ = self._moment
+        count = 0
+        for row in kept:
+            newer = row["imported_at"] is not None and not self._is_newer(
+                row["imported_at"], row["import_job"], as_of
+            )
+            if row.get("left_at") is None and not newer and any(_covers(one, row) for one in asked):
+                row["left_at"] = as_of
+                count += 1
+        if count:
+            self.left[name] = count
+
+    def _lines(
+        self, name: str, parent: str, units: Sequence[Unit], taken: dict[Any, int]
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        old = self.tables.get(name, [])
+        came = [(place, row) for place, unit in enumerate(units) for row in unit.rows.get(name, ())]
+        comes = [(place, row) for place, row in came if taken.get(row["txn_id"]) == place]
+        last = {(row["txn_id"], row["line_number"]): id(row) for _, row in comes}
+        new = [(place, row) for place, row in comes if id(row) in last.values()]
+        lost = {row["txn_id"] for row in old if row["txn_id"] in taken} - {row["txn_id"] for _, row in came}
+        if lost:
+            self.said.add(("without_lines", name, min(lost), None))
+        self.tables[name] = [row for row in old if row["txn_id"] not in taken]
+        self.tables[name] += [row | self._stamp(units[place]) for place, row in new]
+        self.rows[name] = len(new)
+        fresh = {row["txn_line_id"]: place for place, row in comes if row["txn_line_id"] is not None}
+        gone = {row["txn_line_id"]: 0 for row in old if row["txn_id"] in taken}
+        return fresh, gone
+
+    def _links(self, units: Sequence[Unit], taken: dict[str, dict[Any, int]]) -> None:
+        old = self.tables.get(LINKS, [])
+        new = [
+            row | self._stamp(unit)
+            for place, unit in enumerate(units)
+            for row in unit.rows.get(LINKS, ())
+            if taken.get(row["owner_table"], {}).get(row["owner_txn_id"]) == place
+        ]
+        stays = [row for row in old if row["owner_txn_id"] not in taken.get(row["owner_table"], {})]
+        self.tables[LINKS], self.rows[LINKS] = stays + new, len(new)
+
+    def _fields(
+        self, units: Sequence[Unit], owners: dict[str, dict[Any, int]], gone: dict[str, dict[str, int]]
+    ) -> None:
+        old = self.tables.get(FIELDS, [])
+        came = [(place, row) for place, unit in enumerate(units) for row in unit.rows.get(FIELDS, ())]
+        of_company = any(row["owner_table"] == COMPANY for _, row in came)
+        new = [
+            row | self._stamp(units[place])
+            for place, row in came
+            if row["owner_table"] == COMPANY
+            or owners.get(row["owner_table"], {}).get(row["owner_key"]) == place
+        ]
+        stays = [
+            row
+            for row in old
+            if not (row["owner_table"] == COMPANY and of_company)
+            and row["owner_key"] not in owners.get(row["owner_table"], {})
+            and row["owner_key"] not in gone.get(row["owner_table"], {})
+        ]
+        if len(stays) < len(old) or new:
+            self.tables[FIELDS], self.rows[FIELDS] = stays + new, len(new)
+
+
+def _earlier(one: Row, other: Row) -> bool:
+    first, second = one.get("time_modified"), other.get("time_modified")
+    return first is not None and second is not None and first < second
+
+
+def _covers(one: Coverage, row: Row) -> bool:
+    if one.ids is not None:
+        return row["txn_id"] in one.ids
+    if one.open_only and row.get("is_paid") is True:
+        return False
+    if one.start is None and one.end is None:
+        return True
+    if one.by == "time_modified" and one.end is not None:
+        return False
+    moment = row.get(one.by or "")
+    if moment is None:
+        return False
+    day = moment.date() if isinstance(moment, dt.datetime) else moment
+    return (one.start is None or day >= one.start) and (one.end is None or day <= one.end)

@@ -1,0 +1,551 @@
+"""Landing as a stream: the same as row by row, in little memory, and all tables or none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import landing_reference as reference
+from toolkit import answers, extract, landing_keys, landing_write, staging, workspace_tables
+from toolkit.errors import ConformError, DamagedTable, InputFileError, QbxmlParseError, UsageError
+from toolkit.landing import Coverage, Unit, land_units
+from toolkit.qbxml_io import Batch, Envelope, LeftBehind, Status
+from toolkit.staging import FOLDER, Staging
+from toolkit.tables import TABLES, from_rows, to_rows
+from toolkit.workspace import Workspace
+from toolkit.workspace_tables import StoredTable, TableFile
+
+NOON = dt.datetime(2026, 3, 1, 12)
+INVOICES, CREDITS, LINES = "quickbooks.invoices", "quickbooks.credit_memos", "quickbooks.invoice_lines"
+DELETED = "quickbooks.deleted_list_records"
+
+
+def at(minutes: int) -> dt.datetime:
+    return NOON + dt.timedelta(minutes=minutes)
+
+
+# --- the same as row by row
+
+TIMES = st.integers(0, 6).map(at)
+MAYBE = st.none() | TIMES
+IDS = st.sampled_from(["A", "B", "C", "D"])
+DAYS = st.none() | st.sampled_from([dt.date(2026, 2, day) for day in (1, 2, 3)])
+
+
+@st.composite
+def documents(draw: st.DrawFn, table: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of one invoice or credit memo and of what stands in it."""
+    txn = draw(IDS)
+    head = {"txn_id": txn, "time_modified": draw(MAYBE), "txn_date": draw(DAYS)}
+    rows: dict[str, list[dict[str, Any]]] = {table: [head], reference.LINKS: [], reference.FIELDS: []}
+    if table == INVOICES:
+        head["is_paid"] = draw(st.none() | st.booleans())
+        rows[LINES] = [
+            {"txn_id": txn, "line_number": number, "line_kind": "line", "txn_line_id": line}
+            for number, line in enumerate(draw(st.lists(st.none() | st.sampled_from("xyz"), max_size=3)), 1)
+        ]
+    for other in draw(st.lists(IDS, max_size=2)):
+        rows[reference.LINKS].append({"owner_table": table, "owner_txn_id": txn, "txn_id": other})
+    with_fields = [(table, txn)] + [(LINES, row["txn_line_id"]) for row in rows.get(LINES, ())]
+    for owner, key in with_fields:
+        if key is not None and draw(st.booleans()):
+            rows[reference.FIELDS].append({"owner_table": owner, "owner_key": key, "name": draw(IDS)})
+    return rows
+
+
+@st.composite
+def other_records(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
+    """Return a deleted record, or what is told of the company."""
+    if draw(st.booleans()):
+        return {
+            DELETED: [{"list_del_type": draw(st.sampled_from(["Item", "Customer"])), "list_id": draw(IDS)}]
+        }
+    column = draw(st.sampled_from(["company_name", "product_name"]))
+    rows: dict[str, list[dict[str, Any]]] = {reference.COMPANY: [{column: draw(IDS)}]}
+    if draw(st.booleans()):
+        field = {"owner_table": reference.COMPANY, "owner_key": "company", "name": draw(IDS)}
+        rows[reference.FIELDS] = [field]
+    return rows
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> reference.Unit:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    kinds = st.one_of(documents(INVOICES), documents(INVOICES), documents(CREDITS), other_records())
+    for several in draw(st.lists(kinds, max_size=4)):
+        for name, some in several.items():
+            rows.setdefault(name, []).extend(some)
+    return reference.Unit(rows, draw(TIMES), draw(st.booleans()))
+
+
+SNAPSHOTS = st.one_of(
+    st.builds(Coverage, st.sampled_from([INVOICES, CREDITS, DELETED])),
+    st.builds(Coverage, st.just(INVOICES), ids=st.frozensets(IDS, max_size=2)),
+    st.builds(
+        Coverage,
+        st.sampled_from([INVOICES, CREDITS]),
+        st.sampled_from(["txn_date", "time_modified", None]),
+        DAYS,
+        DAYS | st.just(dt.date(2026, 3, 1)),
+        open_only=st.booleans(),
+    ),
+)
+LANDINGS = st.tuples(
+    st.lists(responses(), max_size=4),
+    st.lists(SNAPSHOTS, max_size=2),
+    st.none() | st.integers(1, 4),
+    TIMES,
+    st.integers(0, 9).map(at),
+)
+
+
+def staged(units: list[reference.Unit], staging_: Staging) -> list[Unit]:
+    """Return units as the reader stages them, in small pieces."""
+    made = []
+    for unit in units:
+        rows: dict[str, list[staging.Piece]] = {}
+        for name, some in unit.rows.items():
+            for start in range(0, len(some), 2):
+                table = pa.Table.from_pylist(some[start : start + 2], schema=TABLES[name].schema)
+                rows.setdefault(name, []).append(staging_.put(name, table))
+        made.append(Unit(rows, unit.arrived, unit.loose))
+    return made
+
+
+def stored(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return every table, nulls left out."""
+    found = {}
+    for path in folder.glob("quickbooks/*.parquet"):
+        rows = pq.read_table(path).to_pylist()
+        found[f"quickbooks.{path.stem}"] = [_without_nulls(row) for row in rows]
+    return found
+
+
+def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("landings")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_groups() -> Iterator[None]:
+    """Make every limit so small that few rows go over it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workspace_tables, "_ROW_GROUP", 3)
+        patch.setattr(landing_write, "_ROWS", 3)
+        patch.setattr(landing_keys, "_ROWS", 2)
+        yield
+
+
+@settings(max_examples=60, deadline=None)
+@given(landings=st.lists(LANDINGS, min_size=1, max_size=4), in_memory=st.sampled_from([0, 10_000, 1 << 30]))
+def test_it_is_what_it_would_be_row_by_row(folders: Path, landings: list[Any], in_memory: int) -> None:
+    folder = folders / "ws"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    books = reference.Books()
+    for units, covered, job, as_of, now in landings:
+        ws: Any = SimpleNamespace(path=folder, ledger=SimpleNamespace(now=lambda now=now: now))
+        with Staging(folder, in_memory) as staging_:
+            landed = land_units(ws, staged(units, staging_), covered, job, as_of)
+        books.land(units, covered, job, as_of, now)
+        expected = {name: [_without_nulls(row) for row in rows] for name, rows in books.tables.items()}
+        found = stored(folder)
+        empty = {name for name, rows in found.items() if not rows}
+        assert {name: found[name] for name in found.keys() - empty} == {
+            name: rows for name, rows in expected.items() if rows
+        }
+        counts = {name: count for name, count in landed.rows.items() if name in reference.RECORDS or count}
+        assert counts == {n: count for n, count in books.rows.items() if n in reference.RECORDS or count}
+        assert landed.left == books.left
+        said = {
+            (str(one["rule"]), str(one["table"]), str(one["key"]), one["value"]) for one in landed.findings
+        }
+        assert said == books.said
+        assert not (folder / FOLDER).exists()
+
+
+# --- a workspace
+
+MORE = 'iteratorRemainingCount="1" iteratorID="{it}"'
+LAST = 'iteratorRemainingCount="0"'
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "ws"
+    Workspace.create(path, company="Acme", password="s3cret-word").close()
+    return path
+
+
+@pytest.fixture
+def ws(template: Path, tmp_path: Path) -> Iterator[Workspace]:
+    shutil.copytree(template, tmp_path / "ws")
+    with Workspace(tmp_path / "ws") as copied:
+        yield copied
+
+
+def invoices(*ids: str, more: str = "", request_id: str = "") -> bytes:
+    rets = "".join(
+        f"<InvoiceRet><TxnID>{one}</TxnID><Memo>Memo of {one}</Memo><InvoiceLineRet><TxnLineID>{one}-1"
+        f"</TxnLineID><Desc>Line of {one}</Desc></InvoiceLineRet></InvoiceRet>"
+        for one in ids
+    )
+    text = f'<InvoiceQueryRs requestID="{request_id}" {more} statusCode="0">{rets}</InvoiceQueryRs>'
+    return f'<?xml version="1.0" ?><QBXML><QBXMLMsgsRs>{text}</QBXMLMsgsRs></QBXML>'.encode()
+
+
+def txns(ws: Workspace, table: str = "invoices") -> list[str]:
+    return list(ws.read(f"quickbooks.{table}")["txn_id"])
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows with every document that is read."""
+    calls: list[int] = []
+    parse = answers.parse
+
+    def counted(stream: Any) -> Any:
+        calls.append(1)
+        return parse(stream)
+
+    monkeypatch.setattr(answers, "parse", counted)
+    return calls
+
+
+class Import:
+    """An import of invoices of two pages."""
+
+    def __init__(self, ws: Workspace) -> None:
+        self.ws = ws
+        (self.job,) = ws.queue_import("invoices")
+        (query,) = ws.ledger.queries(self.job)
+        self.pages = [
+            invoices(*ids, more=more, request_id=f"J{self.job}Q{query.id}P{page}")
+            for page, (ids, more) in enumerate(((("A", "B"), MORE), (("C",), LAST)), 1)
+        ]
+
+    def receive(self, page: int) -> extract.Landed:
+        return extract.receive(self.ws, self.pages[page - 1], job=self.job)
+
+    def staged(self) -> Path:
+        (path,) = (self.ws.path / FOLDER / "pages").iterdir()
+        return path
+
+
+def test_a_page_is_read_once(ws: Workspace, parsed: list[int]) -> None:
+    one = Import(ws)
+    one.receive(1)
+    (answer,) = (ws.path / "inbox").iterdir()
+    assert one.staged().name == f"{answer.name}.rows"
+    assert one.receive(2).tables[INVOICES] == 3
+    assert len(parsed) == 2
+    assert txns(ws) == txns(ws, "invoice_lines") == ["A", "B", "C"]
+    assert not (ws.path / FOLDER).exists(), "nothing waits any more"
+
+
+def test_files_are_read_once(ws: Workspace, parsed: list[int], tmp_path: Path) -> None:
+    one = Import(ws)
+    for number, data in enumerate(one.pages):
+        (tmp_path / f"{number}.xml").write_bytes(data)
+    extract.land(ws, [tmp_path / "0.xml", tmp_path / "1.xml"])
+    assert len(parsed) == 2
+    kept = sorted((ws.path / "inbox").iterdir())
+    assert [ws.open_answer(path).read() for path in kept] == one.pages
+    extract.land(ws, kept)
+    assert len(parsed) == 4
+    assert not (ws.path / FOLDER).exists()
+
+
+def _damage(one: Import, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    path = one.staged()
+    data = bytearray(path.read_bytes())
+    if how == "absent":
+        path.unlink()
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "changed":
+        data[len(data) // 3] ^= 1
+        path.write_bytes(data)
+    elif how == "stale":
+        monkeypatch.setattr(staging, "fingerprint", lambda: "of other tables")
+    else:
+        (answer,) = (one.ws.path / "inbox").iterdir()
+        answer.write_bytes(one.ws.save_answer(invoices("A", "B", "Z")).read_bytes())
+
+
+@pytest.mark.parametrize("how", ["absent", "empty", "cut", "changed", "stale", "answer"])
+def test_what_cannot_be_used_of_a_staged_file_is_read_again(
+    ws: Workspace, parsed: list[int], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    one = Import(ws)
+    one.receive(1)
+    _damage(one, monkeypatch, how)
+    landed = one.receive(2)
+    assert landed.complete
+    assert len(parsed) == 3
+    assert txns(ws) == (["A", "B", "Z", "C"] if how == "answer" else ["A", "B", "C"])
+    assert not (ws.path / FOLDER).exists()
+
+
+def test_a_staged_file_tells_what_its_answer_told(ws: Workspace, parsed: list[int]) -> None:
+    (job,) = ws.queue_import("invoices")
+    (query,) = ws.ledger.queries(job)
+    first = invoices("A", more=MORE, request_id=f"J{job}Q{query.id}P1")
+    first = first.replace(b"<Memo>", b"<Nothing>1</Nothing><TxnDate>soon</TxnDate><Memo>")
+    again = first.replace(b"</QBXMLMsgsRs>", b'<ItemModRs statusCode="530"></ItemModRs></QBXMLMsgsRs>')
+    waiting = extract.receive(ws, again, job=job)
+    last = extract.receive(ws, invoices(more=LAST, request_id=f"J{job}Q{query.id}P2"), job=job)
+    assert len(parsed) == 2
+    assert (
+        sorted(waiting.findings["rule"])
+        == sorted(last.findings["rule"])
+        == ["bad_value", "quickbooks_warning"]
+    )
+    assert list(waiting.findings["source"]) == list(last.findings["source"])
+    assert last.left_behind == waiting.left_behind == {"InvoiceRet/Nothing": 1}
+    assert last.statuses[: len(waiting.statuses)] == waiting.statuses
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("name", ["keep_rows", "_note", "_land_job"])
+def test_a_crash_in_between_loses_nothing(ws: Workspace, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    one = Import(ws)
+    with monkeypatch.context() as patch:
+
+        def crash(*_: Any, **__: Any) -> None:
+            raise Crash
+
+        patch.setattr(extract, name, crash)
+        with pytest.raises(Crash):
+            one.receive(1)
+            one.receive(2)
+    (ws.path / FOLDER).mkdir(exist_ok=True)
+    for left in ("1.spill", ".answer.0.tmp"):
+        (ws.path / FOLDER / left).write_bytes(b"of a process that is gone")
+    if name == "_land_job":
+        extract.land_job(ws, one.job)
+    else:
+        if name == "_note":
+            one.receive(1)
+        one.receive(2)
+    assert txns(ws) == ["A", "B", "C"]
+    assert not (ws.path / FOLDER).exists()
+
+
+def test_the_rows_of_a_job_that_failed_are_forgotten(ws: Workspace) -> None:
+    one, other = Import(ws), Import(ws)
+    one.receive(1)
+    other.receive(1)
+    extract.receive(ws, b"<html/>", job=one.job)
+    assert ws.ledger.job(one.job).status == "failed"
+    assert one.staged().name == f"{Path(ws.ledger.pages(other.job)[0].path).name}.rows"
+    ws.ledger.cancel(other.job, "Ann")
+    extract.land(ws, sorted((ws.path / "inbox").glob("*.zst")))
+    Import(ws).receive(1)
+    third = Import(ws)
+    third.receive(1)
+    third.receive(2)
+    assert len(list((ws.path / FOLDER / "pages").iterdir())) == 1, "of the one that still waits"
+
+
+def test_an_answer_that_breaks_off_leaves_only_itself(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(stream: Any) -> Iterator[Any]:
+        yield Envelope(None, None)
+        for number in range(20):
+            yield batch(number)
+            assert (ws.path / FOLDER).exists() or number == 0
+        raise QbxmlParseError("it is broken off", 7)
+
+    monkeypatch.setattr(answers, "parse", broken)
+    monkeypatch.setattr(Staging.__init__, "__defaults__", (0,))
+    (job,) = ws.queue_import("invoices")
+    landed = extract.receive(ws, b"the answer", job=job)
+    assert "broken off" in str(ws.ledger.job(job).message)
+    assert landed.tables == {}
+    assert {path.name for path in (ws.path / "inbox").iterdir()} == {Path(ws.ledger.pages(job)[0].path).name}
+    (tmp_path / "a.xml").write_bytes(b"the answer")
+    with pytest.raises(InputFileError, match="broken off"):
+        extract.land(ws, [tmp_path / "a.xml"])
+    assert len(list((ws.path / "inbox").iterdir())) == 1
+    assert not list((ws.path / "quickbooks").iterdir())
+    assert not (ws.path / FOLDER).exists()
+
+
+def test_files_that_are_not_taken_leave_nothing(ws: Workspace, tmp_path: Path) -> None:
+    one = Import(ws)
+    (tmp_path / "2.xml").write_bytes(one.pages[1])
+    with pytest.raises(UsageError, match="page 1"):
+        extract.land(ws, [tmp_path / "2.xml"])
+    assert not list((ws.path / "inbox").iterdir())
+    assert not (ws.path / FOLDER).exists()
+
+
+# --- in little memory
+
+
+def batch(number: int, rows: int = 50) -> Batch:
+    made = [{"txn_id": f"{number}-{row}", "memo": "m" * 100} for row in range(rows)]
+    return Batch(INVOICES, pa.Table.from_pylist(made, schema=TABLES[INVOICES].schema), None)
+
+
+def answered(records: int) -> Status:
+    return Status("InvoiceQuery", None, 0, "Info", "OK", None, None, None, records, (), {})
+
+
+def test_rows_are_let_go_as_they_come(ws: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    alive: list[weakref.ref[pa.Table]] = []
+    most = [0]
+    reads: list[int] = []
+
+    def lazy(stream: Any) -> Iterator[Any]:
+        yield Envelope(None, None)
+        for number in range(200):
+            reads.append(len(stream.read(1000)))
+            made = batch(number)
+            alive.append(weakref.ref(made.rows))
+            most[0] = max(most[0], sum(one() is not None for one in alive))
+            yield made
+            del made
+        yield answered(200 * 50)
+        yield LeftBehind({})
+
+    def watched(self: TableFile, rows: pa.Table) -> None:
+        held.append(len(rows))
+        add(self, rows)
+
+    held: list[int] = []
+    add = TableFile.add
+    size = batch(0).rows.nbytes
+    monkeypatch.setattr(answers, "parse", lazy)
+    monkeypatch.setattr(Staging.__init__, "__defaults__", (4 * size,))
+    monkeypatch.setattr(TableFile, "add", watched)
+    (tmp_path / "a.xml").write_bytes(b"x" * 10_000)
+    landed = extract.land(ws, [tmp_path / "a.xml"])
+    assert landed.tables[INVOICES] == 200 * 50
+    assert most[0] <= 6, "four that fit in memory, the one that does not, and the one that is made"
+    assert max(held) <= 50
+    parts = [len(rows) for rows in StoredTable(ws.path, INVOICES).parts()]
+    assert sum(parts) == 200 * 50
+    assert max(parts) <= 53, "read a part at a time, too"
+    assert reads[:11] == [1000] * 10 + [0], "the file is read as it is asked for"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_work_grows_with_the_pages(ws: Workspace, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    """What is looked up, and what is looked through, is four times as much for four times the pages."""
+
+    def work(pages: int) -> int:
+        done = [0]
+        lookup = landing_keys.lookup
+
+        def counted(keys: pa.Array, among: pa.Array) -> Any:
+            done[0] += len(keys) + len(among)
+            return lookup(keys, among)
+
+        units = [
+            reference.Unit(
+                {
+                    INVOICES: [{"txn_id": f"{page}-{row}"} for row in range(4)],
+                    LINES: [
+                        {"txn_id": f"{page}-{row}", "line_number": 1, "line_kind": "line"} for row in range(4)
+                    ],
+                },
+                NOON,
+                False,
+            )
+            for page in range(pages)
+        ]
+        with monkeypatch.context() as patch, Staging(ws.path) as staging_:
+            patch.setattr(landing_keys, "lookup", counted)
+            patch.setattr("toolkit.landing_merge.lookup", counted)
+            for _ in range(1 + again):
+                land_units(ws, staged(units, staging_), (), 1, NOON)
+        shutil.rmtree(ws.path / "quickbooks")
+        return done[0]
+
+    few = work(25)
+    assert few > 0
+    assert work(100) <= 4.4 * few
+
+
+# --- all tables or none
+
+
+def test_a_table_that_cannot_be_read_to_its_end_leaves_all_as_they_were(ws: Workspace) -> None:
+    extract.receive(ws, invoices(*(f"A{number}" for number in range(50))))
+    path = ws.path / "quickbooks" / "invoice_lines.parquet"
+    meta = pq.ParquetFile(path).metadata.row_group(0)
+    (column,) = [
+        meta.column(place)
+        for place in range(meta.num_columns)
+        if meta.column(place).path_in_schema == "description"
+    ]
+    data = bytearray(path.read_bytes())
+    start = column.data_page_offset
+    data[start : start + column.total_compressed_size] = bytes(column.total_compressed_size)
+    path.write_bytes(data)
+    before = {one.name: one.read_bytes() for one in (ws.path / "quickbooks").iterdir()}
+    with pytest.raises(DamagedTable, match="invoice_lines"):
+        extract.receive(ws, invoices("B"))
+    assert {one.name: one.read_bytes() for one in (ws.path / "quickbooks").iterdir()} == before
+
+
+def test_a_file_of_an_older_version_gets_the_new_columns(ws: Workspace) -> None:
+    ws.write("quickbooks.items", from_rows("quickbooks.items", [{"list_id": "1", "name": "A"}]))
+    path = ws.path / "quickbooks" / "items.parquet"
+    pq.write_table(pq.read_table(path).select(["list_id", "name"]), path)
+    (part,) = StoredTable(ws.path, "quickbooks.items").parts()
+    assert part.schema.equals(TABLES["quickbooks.items"].schema)
+    assert _without_nulls(part.to_pylist()[0]) == {"list_id": "1", "name": "A"}
+    pq.write_table(pa.table({"list_id": ["1"], "colour": ["red"]}), path)
+    with pytest.raises(DamagedTable, match="colour"):
+        list(StoredTable(ws.path, "quickbooks.items").parts())
+    pq.write_table(pa.table({"list_id": pa.nulls(2, pa.string())}), path)
+    with pytest.raises(DamagedTable, match="2 of 2 rows"):
+        list(StoredTable(ws.path, "quickbooks.items").parts())
+
+
+def test_a_row_without_what_it_must_have_is_not_written(ws: Workspace) -> None:
+    file = TableFile(ws.path, INVOICES)
+    rows = pa.Table.from_pylist([{"memo": "nobody's"}], schema=TABLES[INVOICES].schema)
+    with pytest.raises(ConformError, match="1 of 1 rows"):
+        file.add(rows)
+    file.discard()
+    assert not list((ws.path / "quickbooks").iterdir())
+
+
+def test_a_table_written_in_groups_is_read_whole(ws: Workspace) -> None:
+    for start in range(0, 20, 5):
+        extract.receive(ws, invoices(*(f"{number:02}" for number in range(start, start + 5))))
+    path = ws.path / "quickbooks" / "invoices.parquet"
+    assert pq.ParquetFile(path).metadata.num_row_groups == 4
+    assert [row["txn_id"] for row in to_rows(ws.read(INVOICES))] == [f"{number:02}" for number in range(20)]
+
+
+def test_the_last_of_several_is_found() -> None:
+    numbers = np.array([5, 3, 5, 1, 3, 5])
+    assert landing_keys.last_rows(numbers).tolist() == [False, False, False, True, True, True]
+    assert landing_keys.last_rows(np.array([1, 2, 9])).all()
