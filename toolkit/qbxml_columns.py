@@ -1,28 +1,25 @@
-"""The declared ``quickbooks.*`` tables, compiled once: which column each element of a Ret fills, and how.
+"""The declared ``quickbooks.*`` tables, compiled once: which row and column each element of a Ret fills.
 
-A column's ``source`` in the declaration is the only thing that says where its value stands in qbXML.
+A column's ``source`` in the declaration is the only thing that says where its value stands in qbXML, and a
+table's ``rets`` and ``parent`` the only thing that says which elements make its rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
-
-import pyarrow as pa
 
 from toolkit.columns import Column, Table
-from toolkit.qbxml_values import Reader, reader
 from toolkit.tables_quickbooks import CUSTOM_FIELDS, QUICKBOOKS_TABLES
 
-__all__ = ["KEPT", "Layout", "Plan", "Step", "layout", "plan"]
+__all__ = ["COMPANY_KEY", "KEPT", "ORDER", "Kind", "Layout", "Node", "root"]
 
-Row = list[Any]
-# --- rows ---------------------------------------------------------------------------------------------------
+COMPANY_KEY = "company"
+"""``owner_key`` of the company's own custom fields: CompanyRet has no id."""
 
 
 class Layout:
-    """One table: a row in the making has a slot for every path, and a column is its first filled slot.
+    """One table: the paths that its columns are filled from, numbered.
 
     Parameters
     ----------
@@ -33,65 +30,28 @@ class Layout:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.schema = table.schema
-        self.paths: dict[str, tuple[int, Column]] = {}
-        self.columns: dict[str, tuple[int, ...]] = {}
-        self.width = 0
+        self.paths: dict[str, int] = {}
+        self.slots: dict[str, tuple[int, ...]] = {}
         for column in table.columns:
-            slots = []
-            for path in column.source.split("|") if column.source else [""]:
-                if path not in self.paths:
-                    if path:
-                        self.paths[path] = (self.width, column)
-                    slots.append(self.width)
-                    self.width += 1
-                else:
-                    slots.append(self.paths[path][0])
-            self.columns[column.name] = tuple(slots)
+            sources = column.source.split("|") if column.source else []
+            self.slots[column.name] = tuple(self.paths.setdefault(path, len(self.paths)) for path in sources)
         self.required = [column.name for column in table.columns if column.required]
 
-    def value(self, row: Row, column: str) -> Any:
-        """Return what a row in the making has for a column, or None."""
-        return next((row[slot] for slot in self.columns.get(column, ()) if row[slot] is not None), None)
+    def has(self, column: str) -> bool:
+        """Return whether the table has a column."""
+        return column in self.slots
 
-    def put(self, row: Row, column: str, value: Any) -> None:
-        """Fill a column that no element fills."""
-        row[self.columns[column][0]] = value
-
-    def key(self, row: Row) -> str | None:
-        """Return the row's key as findings show it."""
-        parts = [self.value(row, name) for name in self.table.key]
-        return " / ".join("" if part is None else str(part) for part in parts) or None
-
-    def arrow(self, rows: list[Row]) -> pa.Table:
-        """Return finished rows as an Arrow table of the declared schema."""
-        slots: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * self.width
-        arrays = []
-        for column, wanted in zip(self.schema, self.columns.values(), strict=True):
-            if len(wanted) == 1:
-                values = slots[wanted[0]]
-            else:
-                ranked = zip(*(slots[slot] for slot in wanted), strict=True)
-                values = [next((one for one in found if one is not None), None) for found in ranked]
-            arrays.append(pa.array(values, type=column.type))
-        return pa.Table.from_arrays(arrays, schema=self.schema)
+    @property
+    def id(self) -> str:
+        """The column that tells a row from others in findings and to the rows that it owns; may be ``""``."""
+        if self.table.parent:
+            return "txn_line_id" if self.has("txn_line_id") else ""
+        return self.table.key[0] if self.table.key else ""
 
 
-@dataclass(slots=True)
-class Step:
-    """What to do with one element: fill a slot, look below it, or make a row of another table."""
-
-    path: str
-    slot: int = -1
-    read: Reader | None = None
-    column: str = ""
-    what: str = ""
-    below: dict[str, Step] = field(default_factory=dict)
-    plan: Plan | None = None
-
-
-@dataclass(slots=True)
-class Plan:
-    """How one element becomes a row.
+@dataclass(slots=True, eq=False)
+class Kind:
+    """How an element becomes a row.
 
     Parameters
     ----------
@@ -99,67 +59,121 @@ class Plan:
         The element, and where it stands: ``InvoiceRet/InvoiceLineRet``.
     layout : Layout
         Of its table.
-    steps : dict
-        By the name of a child element.
-    constants : dict
-        Columns whose value the tag tells.
+    above : Kind or None
+        The row that it stands in.
+    owner : Kind or None
+        The row that it belongs to: the record; of a custom field, what it stands in.
     """
 
     tag: str
     path: str
     layout: Layout
-    steps: dict[str, Step]
-    constants: dict[str, str]
+    above: Kind | None
+    owner: Kind | None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a line that holds lines."""
+        return self.above is not None and self.tag.endswith("GroupRet")
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """The columns whose value the tag tells."""
+        found = {}
+        if self.layout.has("item_type"):
+            found["item_type"] = self.tag.removeprefix("Item").removesuffix("Ret")
+        if self.layout.has("terms_type"):
+            found["terms_type"] = self.tag.removesuffix("TermsRet")
+        return found
+
+    @property
+    def enclosing(self) -> dict[str, str]:
+        """The columns that the row around it fills, each with the column of that row."""
+        found = {}
+        if self.above is not None and self.above is not self.owner:
+            for column in self.layout.table.columns:
+                place = _enclosing(column, self.above.tag)
+                for other in self.above.layout.table.columns:
+                    if place and place in other.source.split("|"):
+                        found[column.name] = other.name
+        return found
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """What an element is for.
+
+    Parameters
+    ----------
+    path : str
+        ``InvoiceRet/CustomerRef/ListID``.
+    below : dict
+        The elements in it that are for something.
+    kind : Kind or None
+        It is a row.
+    slot : int
+        It is the value of this path of its row's layout; -1 where it is none.
+    """
+
+    path: str
+    below: dict[str, Node] = field(default_factory=dict)
+    kind: Kind | None = None
+    slot: int = -1
 
 
 @cache
-def layout(name: str) -> Layout:
-    """Return the layout of a declared table."""
+def root(tag: str) -> Node:
+    """Return what a Ret that stands directly in a response is for; one of :data:`KEPT`."""
+    return _row(KEPT[tag], Kind(tag, tag, _layout(KEPT[tag].name), None, None))
+
+
+def _row(record: Table, kind: Kind) -> Node:
+    node = Node(kind.path, kind=kind)
+    for source, slot in kind.layout.paths.items():
+        at = node
+        for name in source.split("/"):
+            at = at.below.setdefault(name, Node(f"{at.path}/{name}"))
+        at.slot = slot
+    top = kind
+    while top.above is not None:
+        top = top.above
+    for owned in _owned(record, kind.layout.table, kind.tag):
+        for tag in owned.rets:
+            if tag != kind.tag:
+                owner = top if owned.parent else kind
+                below = Kind(tag, f"{kind.path}/{tag}", _layout(owned.name), kind, owner)
+                node.below[tag] = _row(record, below)
+    return node
+
+
+@cache
+def _layout(name: str) -> Layout:
     return Layout(next(table for table in QUICKBOOKS_TABLES if table.name == name))
 
 
-@cache
-def plan(tag: str) -> Plan:
-    """Return the plan of a Ret that stands directly in a response; one of :data:`KEPT`."""
-    return _plan(KEPT[tag], tag, tag)
+def _owned(record: Table, table: Table, tag: str) -> list[Table]:
+    """Return the tables of the rows that stand inside an element of a record.
 
-
-def _plan(table: Table, tag: str, path: str) -> Plan:
-    made = layout(table.name)
-    steps: dict[str, Step] = {}
-    for source, (slot, column) in made.paths.items():
-        level, here = steps, path
-        *aggregates, leaf = source.split("/")
-        for name in aggregates:
-            here = f"{here}/{name}"
-            level = level.setdefault(name, Step(here)).below
-        read, what = reader(column.type)
-        level[leaf] = Step(f"{here}/{leaf}", slot, read, column.name, what)
-    for owned in _owned(table, tag):
-        for name in owned.rets:
-            if name != tag:
-                here = f"{path}/{name}"
-                steps[name] = Step(here, plan=_plan(owned, name, here))
-    return Plan(tag, path, made, steps, _constants(made, tag))
-
-
-def _owned(table: Table, tag: str) -> list[Table]:
-    """Return the tables of the rows that stand inside an element."""
-    owned = [child for child in QUICKBOOKS_TABLES if child.parent and table.name in child.parent.split("|")]
-    if tag.endswith("GroupRet") and table.parent:
-        owned.append(table)  # the lines of a group
+    Those that belong to it; in a row inside the record, those of the record's others that say so.
+    """
+    owned = [
+        child
+        for child in QUICKBOOKS_TABLES
+        if table.name in child.parent.split("|")
+        or (
+            record.name in child.parent.split("|")
+            and any(_enclosing(column, tag) for column in child.columns)
+        )
+    ]
     if table is not CUSTOM_FIELDS and (not table.parent or "txn_line_id" in table.names):  # has an own id
         owned.append(CUSTOM_FIELDS)
     return owned
 
 
-def _constants(made: Layout, tag: str) -> dict[str, str]:
-    found = {}
-    if "item_type" in made.columns:
-        found["item_type"] = tag.removeprefix("Item").removesuffix("Ret")
-    if "terms_type" in made.columns:
-        found["terms_type"] = tag.removesuffix("TermsRet")
-    return found
+def _enclosing(column: Column, tag: str) -> str:
+    """Return the path of a column's value below the element of that name around its row; may be ``""``."""
+    places = (place.partition("/") for place in column.enclosing.split("|"))
+    return next((path for element, _, path in places if element == tag), "")
 
 
 KEPT: dict[str, Table] = {
@@ -169,3 +183,18 @@ KEPT: dict[str, Table] = {
     for tag in table.rets
 }
 """The Rets that stand directly in a response and become rows, with their tables."""
+
+ORDER = {
+    table.name: place
+    for place, table in enumerate(
+        sorted(
+            QUICKBOOKS_TABLES,
+            key=lambda table: (
+                table is CUSTOM_FIELDS,
+                bool(table.parent),
+                any(column.enclosing for column in table.columns),
+            ),
+        )
+    )
+}
+"""The tables in an order in which those whose rows hold or own others come before them."""

@@ -1,40 +1,43 @@
-"""A qbXML answer to typed rows and statuses, record by record, whatever the size of the document."""
+"""A qbXML answer to typed rows and statuses, a few megabytes at a time, whatever the size of the document."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import count
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
+import numpy as np
+import pyarrow as pa
 from lxml import etree
 
-from toolkit import qbxml_columns
 from toolkit.errors import QbxmlParseError
-from toolkit.qbxml_columns import KEPT, Layout, Plan, Row, Step
-from toolkit.qbxml_events import NO_STATUS, Batch, Bound, Envelope, Event, Finding, LeftBehind, Status
-from toolkit.qbxml_text import AnswerText
+from toolkit.qbxml_columns import ORDER
+from toolkit.qbxml_events import NO_STATUS, Batch, Bound, Envelope, Event, LeftBehind, Status
+from toolkit.qbxml_paths import ANSWER, IGNORED, Paths, Use
+from toolkit.qbxml_rows import Finding, Rows, rows_of
+from toolkit.qbxml_text import AnswerText, line_feeds
+from toolkit.qbxml_tokens import Ints, Names, Tokens, plain, tokenize
 from toolkit.tables import finding
-from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 
-__all__ = ["parse"]
+__all__ = ["CHUNK", "parse"]
 
-COMPANY_KEY = "company"
-"""``owner_key`` of the company's own custom fields: CompanyRet has no id."""
+CHUNK = 1 << 23  # bytes that are taken apart at once: the arrays for them take some ten times as much memory
+LARGEST = 3 * CHUNK  # bytes of one record; an invoice of 1,000 lines has half a million
 
 
 def parse(stream: BinaryIO, *, batch_rows: int = 10_000) -> Iterator[Event]:
     """Yield what a qbXML answer holds: an Envelope, of each response its Batches and its Status, LeftBehind.
 
-    Records are read one by one and forgotten, so the document may be larger than memory. A document that
-    turns out broken raises at that place, after the events before it: whoever writes collects first.
+    The document is read once, in pieces that are forgotten, so it may be larger than memory. One that turns
+    out broken raises at that place, after the events before it: whoever writes collects first.
 
     Parameters
     ----------
     stream : binary file
         Anything with ``read(size)``; read once, from where it stands.
     batch_rows : int
-        A response's rows are handed over whenever a table has so many.
+        The most rows that a Batch holds.
 
     Raises
     ------
@@ -43,35 +46,294 @@ def parse(stream: BinaryIO, *, batch_rows: int = 10_000) -> Iterator[Event]:
 
     Notes
     -----
-    A value that does not fit its column is a finding and a null, a record without its key a finding.
+    A value that does not fit its column is a finding and a null, a record without its key a finding. Of an
+    element that stands twice in a record the first that is not blank counts, the other is left behind.
     Times keep their wall clock. Signs are QuickBooks' own: ``AppliedAmount`` is negative.
 
     Source: qbXML 13.0 schema, Ret aggregates; captured answers.
     """
     text = AnswerText(stream)
     reader = _Reader(text, batch_rows)
-    parser = etree.XMLPullParser(
-        events=("start", "end"),
-        tag=("QBXMLMsgsRs", "QBXMLMsgsRq", *KEPT),
+    # It builds no tree and calls nobody: libxml2 reads on until the document is not well formed.
+    # (The stubs know only targets that are told something.)
+    checked = etree.XMLParser(
+        target=_Nobody(),  # type: ignore[arg-type]
         encoding="utf-8",
-        # There are none: AnswerText lets no declaration through. (The stubs know only true and false.)
-        resolve_entities="internal",  # type: ignore[arg-type]
         no_network=True,
-        remove_comments=True,
-        remove_pis=True,
     )
-    try:
-        for piece in text:
-            parser.feed(piece)
-            for event, element in parser.read_events():
-                yield from reader.take(event, element)
-        parser.close()
-    except etree.XMLSyntaxError as error:
-        reason = str(error.msg).partition(", line ")[0]
-        raise QbxmlParseError(f"it is broken off or not well formed: {reason}", error.lineno) from None
-    for event, element in parser.read_events():
-        yield from reader.take(event, element)
-    yield reader.end()
+    pieces = iter(text)
+    while True:
+        try:
+            piece = next(pieces, None)
+            if piece is None:
+                checked.close()
+            else:
+                checked.feed(piece)
+        except etree.XMLSyntaxError as error:
+            reason = str(error.msg).partition(", line ")[0].strip()
+            raise QbxmlParseError(
+                f"it is broken off or not well formed: {reason}", max(error.lineno or 1, 1)
+            ) from None
+        yield from reader.take(piece)
+        if piece is None:
+            return
+
+
+class _Nobody:
+    """The target of a parser whose events nobody wants."""
+
+    def close(self) -> None:
+        """Return nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class _Response:
+    """One response: what its tag says, and what came of it so far."""
+
+    request: str
+    attributes: dict[str, str]
+    line: int
+    records: int = 0
+    objects: list[Bound] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str | None:
+        return self.attributes.get("requestID") or None
+
+    @property
+    def is_change(self) -> bool:
+        return not self.request.endswith("Query")
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How one piece goes through the envelope: what ends and begins where.
+
+    Parameters
+    ----------
+    steps : list
+        An Envelope, or a response that begins or ends.
+    starts : list of int
+        The elements from which on another response is open, or none.
+    paths : list of int
+        The path of what is open then.
+    responses : list
+        That response.
+    """
+
+    steps: list[Envelope | tuple[bool, int]] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    paths: list[int] = field(default_factory=list)
+    responses: list[_Response | None] = field(default_factory=list)
+
+    def open(self, element: int, path: int, response: _Response | None) -> None:
+        self.starts.append(element)
+        self.paths.append(path)
+        self.responses.append(response)
+
+
+class _Reader:
+    """What is known while one document is read."""
+
+    def __init__(self, text: AnswerText, batch_rows: int) -> None:
+        self.text = text
+        self.batch_rows = batch_rows
+        self.names = Names()
+        self.paths = Paths(self.names)
+        self.left: Counter[str] = Counter()
+        self.pending: list[Finding] = []  # about the document: the next batch carries them
+        self.held: list[bytes] = []
+        self.size = 0
+        self.wanted = CHUNK
+        self.line = 1  # of the first letter that is held
+        self.depth = 0  # how many elements are open there
+        self.messages = ""  # the name of the second of them
+        self.response: _Response | None = None
+        self.path = IGNORED  # of the third
+        self.answered = False
+
+    def take(self, piece: bytes | None) -> Iterator[Event]:
+        """Take a piece of the text, or None at its end, and yield what it brings."""
+        if piece is not None:
+            self.held.append(piece)
+            self.size += len(piece)
+            if self.size < self.wanted:
+                return
+        held = b"".join(self.held)
+        data, tail = plain(held)
+        tokens, whole = tokenize(data, self.depth, self.names, self.line)
+        rest = data[whole:] + tail
+        if len(rest) > LARGEST:
+            raise QbxmlParseError(f"a record of more than {LARGEST >> 20} megabytes", self.line)
+        if tokens is not None:
+            yield from self._piece(tokens)
+            self.line += line_feeds(held) - line_feeds(rest)
+            self.depth = int(tokens.after[-1])
+        self.held, self.size = [rest], len(rest)
+        self.wanted = max(CHUNK, 2 * len(rest))  # what is not whole yet is not looked at for every piece
+        if piece is None:
+            if not self.answered:
+                raise QbxmlParseError("it holds no QBXMLMsgsRs", 1)
+            yield LeftBehind(dict(self.left), (*self.pending, *self.text.findings()))
+
+    # --- one piece
+
+    def _piece(self, tokens: Tokens) -> Iterator[Event]:
+        walk = self._walk(tokens)
+        starts = np.array(walk.starts, np.int64)
+        places = self.paths.of(tokens, starts, np.array(walk.paths, np.int64), self.line)
+        made = rows_of(tokens, places, self.paths, self.left)
+        self._count(tokens, places, starts, walk)
+        self.pending += self.text.findings()
+        batches = _Batches(made, starts)
+        for step in walk.steps:
+            if isinstance(step, Envelope):
+                yield step
+                continue
+            ends, number = step
+            response = walk.responses[number]
+            if response is None:
+                continue
+            if ends:
+                yield from self._ended(response, batches, number)
+            else:
+                yield from self._handed(response, batches, number)
+
+    def _walk(self, tokens: Tokens) -> _Walk:
+        """Follow the tags of the envelope; what is open at the end is kept for the next piece."""
+        walk = _Walk()
+        walk.open(0, self.path, self.response)
+        depth = np.where(tokens.closes, tokens.after + 1, tokens.after + tokens.empty)
+        element = np.cumsum(~tokens.closes) - 1
+        for tag in np.flatnonzero(depth <= 3).tolist():
+            here = int(depth[tag])
+            if not tokens.closes[tag]:
+                self._opened(tokens, tag, here, int(element[tag]), walk)
+            if tokens.closes[tag] or tokens.empty[tag]:
+                if here == 3:
+                    walk.steps.append((True, len(walk.starts) - 1))
+                    self.path, self.response = IGNORED, None
+                    walk.open(int(element[tag]) + 1, IGNORED, None)
+                elif here == 2:
+                    self.messages = ""
+        if self.response is not None:
+            walk.steps.append((False, len(walk.starts) - 1))
+        return walk
+
+    def _opened(self, tokens: Tokens, tag: int, depth: int, element: int, walk: _Walk) -> None:
+        name = self.names.known[int(tokens.name[element])]
+        if depth == 2:
+            self.messages = name
+            if name == "QBXMLMsgsRq":
+                line = self.line + tokens.line(tag)
+                raise QbxmlParseError("it is a request (QBXMLMsgsRq), not an answer", line)
+            if name == "QBXMLMsgsRs":
+                self.answered = True
+                told = tokens.attributes(tag)
+                status = _number(told.get("messageSetStatusCode"))
+                walk.steps.append(Envelope(told.get("newMessageSetID"), status))
+        elif depth == 3:
+            self.path, self.response = IGNORED, None
+            if self.messages == "QBXMLMsgsRs" and name.endswith("Rs"):
+                line = self.line + tokens.line(tag)
+                self.response = _Response(name.removesuffix("Rs"), tokens.attributes(tag), line)
+                self.path = ANSWER
+            elif self.messages == "QBXMLMsgsRs":
+                self.path = self.paths.left(name)
+            walk.open(element, self.path, self.response)
+
+    def _count(self, tokens: Tokens, places: Ints, starts: Ints, walk: _Walk) -> None:
+        """Count the records of each response, and note what stands beside them."""
+        uses = np.array(self.paths.uses, np.int8)[places]
+        records = np.flatnonzero((tokens.depth == 4) & np.isin(uses, (Use.ROW, Use.OTHER)))
+        of = np.searchsorted(starts, records, "right") - 1
+        for number, count in enumerate(np.bincount(of, minlength=len(starts)).tolist()):
+            response = walk.responses[number]
+            if response is None or not count:
+                continue
+            response.records += count
+            if response.is_change:
+                first = int(np.searchsorted(of, number))
+                for record in records[first : first + count].tolist():
+                    response.objects.append(self._bound(tokens, record))
+        for element in np.flatnonzero((uses == Use.BESIDE) & tokens.written).tolist():
+            response = walk.responses[int(np.searchsorted(starts, element, "right")) - 1]
+            if response is not None:
+                response.fields.setdefault(self.paths.names[places[element]], tokens.text(element))
+
+    def _bound(self, tokens: Tokens, record: int) -> Bound:
+        """Return the identity of a Ret, from the elements directly below it."""
+        told: dict[str, str] = {}
+        for element in range(record + 1, len(tokens.opens)):
+            depth = int(tokens.depth[element])
+            if depth <= 4:
+                break
+            if depth == 5 and tokens.written[element]:
+                told.setdefault(self.names.known[int(tokens.name[element])], tokens.text(element))
+
+        def first(*names: str) -> str | None:
+            return next((told[name] for name in names if name in told), None)
+
+        return Bound(
+            self.names.known[int(tokens.name[record])],
+            first("ListID", "TxnID"),
+            told.get("EditSequence"),
+            first("FullName", "Name", "RefNumber", "CompanyName"),
+        )
+
+    # --- events
+
+    def _handed(self, response: _Response, batches: _Batches, number: int) -> Iterator[Event]:
+        """Hand over the rows that a response has in this piece."""
+        for table, rows, findings in batches.of(number, self.batch_rows):
+            carried = (*findings, *self.pending)
+            self.pending.clear()
+            yield Batch(table, rows, response.id, carried)
+
+    def _ended(self, response: _Response, batches: _Batches, number: int) -> Iterator[Event]:
+        told = response.attributes
+        code = _number(told.get("statusCode"))
+        yield from self._handed(response, batches, number)
+        if code is None:
+            self.pending.append(_no_status(response))
+            code = 0 if response.records else NO_STATUS
+        yield Status(
+            request=response.request,
+            request_id=response.id,
+            code=code,
+            severity=told.get("statusSeverity", ""),
+            message=told.get("statusMessage", ""),
+            ret_count=_number(told.get("retCount")),
+            iterator_remaining=_number(told.get("iteratorRemainingCount")),
+            iterator_id=told.get("iteratorID"),
+            records=response.records,
+            objects=tuple(response.objects),
+            fields=response.fields,
+        )
+
+
+class _Batches:
+    """The rows of one piece by response: the elements of a response stand together."""
+
+    def __init__(self, made: list[Rows], starts: Ints) -> None:
+        self._made = sorted(made, key=lambda rows: ORDER[rows.table])
+        self._of = [np.searchsorted(starts, rows.elements, "right") - 1 for rows in self._made]
+        self._starts = starts
+
+    def of(self, number: int, most: int) -> Iterator[tuple[str, pa.Table, list[Finding]]]:
+        """Yield the rows of a response, ``most`` at a time, each with what was found until the next."""
+        begin = self._starts[number]
+        end = self._starts[number + 1] if number + 1 < len(self._starts) else np.inf
+        for rows, of in zip(self._made, self._of, strict=True):
+            first, last = np.searchsorted(of, (number, number + 1)).tolist()
+            for start in range(first, max(last, first + 1), most):
+                until = end if start + most >= last else rows.elements[start + most]
+                findings = [found for element, found in rows.findings if begin <= element < until]
+                if first < last or findings:
+                    yield rows.table, rows.rows.slice(start, min(most, last - start)), findings
+                begin = until
+            begin = self._starts[number]
 
 
 def _number(text: str | None) -> int | None:
@@ -82,279 +344,11 @@ def _number(text: str | None) -> int | None:
         return None
 
 
-def _written(element: etree._Element) -> bool:
-    """Return whether an element has a text of its own."""
-    return bool(element.text and element.text.strip())
-
-
-class _Reader:
-    """What is known while one document is read."""
-
-    def __init__(self, text: AnswerText, batch_rows: int) -> None:
-        self.text = text
-        self.batch_rows = batch_rows
-        self.answered = False
-        self.response: etree._Element | None = None
-        self.objects: list[Bound] = []
-        self.rows: dict[str, list[Row]] = {}
-        self.findings: dict[str, list[Finding]] = {}
-        self.pending: list[Finding] = []  # about the document: the next batch carries them
-        self.left: Counter[str] = Counter()
-
-    # --- the envelope
-
-    def take(self, event: str, element: Any) -> Iterator[Event]:
-        """Handle one watched element."""
-        if element.tag == "QBXMLMsgsRq":
-            raise QbxmlParseError("it is a request (QBXMLMsgsRq), not an answer", element.sourceline)
-        if element.tag == "QBXMLMsgsRs":
-            if event == "start":
-                self.answered = True
-                yield Envelope(element.get("newMessageSetID"), _number(element.get("messageSetStatusCode")))
-            else:
-                yield from self._close(element, None)
-            return
-        response = element.getparent()
-        messages = None if response is None else response.getparent()
-        if event == "start" or response is None or messages is None or messages.tag != "QBXMLMsgsRs":
-            return
-        if response is not self.response:
-            yield from self._close(messages, response)
-            self.response = response
-        self._record(element)
-        element.clear()
-        before = element.getprevious()
-        if before is not None and before.tag in KEPT:
-            response.remove(before)
-        if max(map(len, self.rows.values()), default=0) >= self.batch_rows:
-            yield from self._flush(response)
-
-    def end(self) -> LeftBehind:
-        """Return the last event."""
-        if not self.answered:
-            raise QbxmlParseError("it holds no QBXMLMsgsRs", 1)
-        return LeftBehind(dict(self.left), (*self.pending, *self.text.findings()))
-
-    def _close(self, messages: etree._Element, until: etree._Element | None) -> Iterator[Event]:
-        """End the responses before ``until``, or all that are left."""
-        while len(messages) and messages[0] is not until:
-            response = messages[0]
-            if str(response.tag).endswith("Rs"):
-                yield from self._end_response(response)
-            else:
-                self._leave(response, "QBXMLMsgsRs")
-            messages.remove(response)
-
-    def _end_response(self, response: etree._Element) -> Iterator[Event]:
-        fields: dict[str, str] = {}
-        for child in response:
-            if child.tag in KEPT:
-                continue
-            if str(child.tag).endswith("Ret"):
-                self.left[str(child.tag)] += 1
-                self.objects.append(_bound(child))
-                continue
-            for path, value in _values(child):
-                fields.setdefault(path, value)
-        code = _number(response.get("statusCode"))
-        if code is None:
-            self.pending.append(_no_status(response, len(self.objects)))
-            code = 0 if self.objects else NO_STATUS
-        yield from self._flush(response)
-        yield Status(
-            request=str(response.tag).removesuffix("Rs"),
-            request_id=response.get("requestID") or None,
-            code=code,
-            severity=response.get("statusSeverity") or "",
-            message=response.get("statusMessage") or "",
-            ret_count=_number(response.get("retCount")),
-            iterator_remaining=_number(response.get("iteratorRemainingCount")),
-            iterator_id=response.get("iteratorID"),
-            records=len(self.objects),
-            objects=() if str(response.tag).endswith("QueryRs") else tuple(self.objects),
-            fields=fields,
-        )
-        self.objects.clear()
-
-    def _flush(self, response: etree._Element) -> Iterator[Batch]:
-        """Hand over the rows so far."""
-        self.pending += self.text.findings()
-        for name in sorted(self.rows.keys() | self.findings.keys(), key=_TABLE_ORDER.__getitem__):
-            rows = qbxml_columns.layout(name).arrow(self.rows.get(name, []))
-            findings = (*self.findings.get(name, ()), *self.pending)
-            self.pending.clear()
-            yield Batch(name, rows, response.get("requestID") or None, findings)
-        self.rows.clear()
-        self.findings.clear()
-
-    # --- records
-
-    def _record(self, element: etree._Element) -> None:
-        """Make the rows of one Ret."""
-        plan = qbxml_columns.plan(str(element.tag))
-        row, bad, inner = self._read(plan, element)
-        layout = plan.layout
-        ids = layout.table.key[:1]
-        key = layout.value(row, ids[0]) if ids else COMPANY_KEY
-        names = (layout.value(row, name) for name in ("full_name", "name", "ref_number", "company_name"))
-        name = next((one for one in names if one is not None), None)
-        self.objects.append(Bound(plan.tag, key if ids else None, layout.value(row, "edit_sequence"), name))
-        if self._keep(layout, row, bad):
-            self._inner(layout, key, inner, count(1))
-
-    def _inner(
-        self,
-        owner: Layout,
-        key: str | None,
-        inner: list[tuple[Plan, etree._Element]],
-        numbers: count[int],
-        group: Row | None = None,
-    ) -> None:
-        """Make the rows that stand inside a record or line, lines numbered in the order of the document."""
-        for plan, element in inner:
-            row, bad, below = self._read(plan, element)
-            layout = plan.layout
-            made = layout.columns
-            if "owner_table" in made:
-                layout.put(row, "owner_table", owner.table.name)
-            if "owner_key" in made:
-                layout.put(row, "owner_key", key)
-            if layout.table.parent_key:
-                layout.put(row, layout.table.parent_key, key)
-            if "line_number" in made:
-                layout.put(row, "line_number", next(numbers))
-                layout.put(row, "line_kind", _line_kind(plan, row))
-                if group is not None:
-                    layout.put(row, "group_line_id", layout.value(group, "txn_line_id"))
-            if not self._keep(layout, row, bad) or not below:
-                continue
-            lines = [one for one in below if one[0].layout is layout]
-            fields = [one for one in below if one[0].layout is not layout]
-            self._inner(owner, key, lines, numbers, row)
-            self._inner(layout, layout.value(row, "txn_line_id"), fields, numbers)
-
-    def _read(
-        self, plan: Plan, element: etree._Element
-    ) -> tuple[Row, list[tuple[Step, str]], list[tuple[Plan, etree._Element]]]:
-        """Return one element's row, the values that do not fit, and the elements with rows of their own."""
-        row: Row = [None] * plan.layout.width
-        bad: list[tuple[Step, str]] = []
-        inner: list[tuple[Plan, etree._Element]] = []
-        self._fill(plan.steps, plan.path, element, row, bad, inner)
-        for column, value in plan.constants.items():
-            plan.layout.put(row, column, value)
-        return row, bad, inner
-
-    def _fill(
-        self,
-        steps: dict[str, Step],
-        path: str,
-        element: etree._Element,
-        row: Row,
-        bad: list[tuple[Step, str]],
-        inner: list[tuple[Plan, etree._Element]],
-    ) -> None:
-        for child in element:
-            step = steps.get(child.tag)
-            if step is None:
-                self._leave(child, path)
-            elif step.slot >= 0:
-                text = child.text
-                if not text or text.isspace():
-                    for below in child:
-                        self._leave(below, step.path)
-                elif row[step.slot] is not None:
-                    self.left[step.path] += 1
-                elif step.read is None:
-                    row[step.slot] = text
-                else:
-                    try:
-                        row[step.slot] = step.read(text)
-                    except (ValueError, ArithmeticError):
-                        bad.append((step, text))
-            elif step.plan is not None:
-                inner.append((step.plan, child))
-            else:
-                self._fill(step.below, step.path, child, row, bad, inner)
-
-    def _keep(self, layout: Layout, row: Row, bad: list[tuple[Step, str]]) -> bool:
-        """Keep a row, and say what is wrong with it; False where it lacks what a row must have."""
-        name = layout.table.name
-        for step, text in bad:
-            message = f"{step.path.rpartition('/')[2]} is not {step.what}: the column is left empty"
-            problem = finding(
-                "warning",
-                "bad_value",
-                message,
-                table=name,
-                key=layout.key(row),
-                column=step.column,
-                value=text,
-            )
-            self.findings.setdefault(name, []).append(problem)
-        missing = [column for column in layout.required if layout.value(row, column) is None]
-        if missing:
-            message = f"a record without {missing[0]} cannot be kept; ask QuickBooks for whole records"
-            problem = finding(
-                "error", "missing_key", message, table=name, key=_shown(layout, row), column=missing[0]
-            )
-            self.findings.setdefault(name, []).append(problem)
-            return False
-        self.rows.setdefault(name, []).append(row)
-        return True
-
-    def _leave(self, element: etree._Element, path: str) -> None:
-        """Count the values in an element that no column keeps."""
-        here = f"{path}/{element.tag}"
-        if len(element):
-            for child in element:
-                self._leave(child, here)
-        elif _written(element):
-            self.left[here] += 1
-
-
-_TABLE_ORDER = {table.name: place for place, table in enumerate(QUICKBOOKS_TABLES)}
-
-
-def _line_kind(plan: Plan, row: Row) -> str:
-    if plan.tag.endswith("GroupRet"):
-        return "group"
-    telling = ("item_list_id", "item_full_name", "amount")
-    empty = all(plan.layout.value(row, column) is None for column in telling)
-    return "description" if empty else "line"
-
-
-def _shown(layout: Layout, row: Row) -> str | None:
-    """Return what tells a record without a key from others."""
-    columns = (*layout.table.key, "full_name", "name", "ref_number")
-    return next((str(found) for column in columns if (found := layout.value(row, column)) is not None), None)
-
-
-def _bound(ret: etree._Element) -> Bound:
-    """Return the identity of a Ret of no table."""
-
-    def first(*tags: str) -> str | None:
-        return next((text for tag in tags if (text := ret.findtext(tag))), None)
-
-    return Bound(
-        str(ret.tag), first("ListID", "TxnID"), first("EditSequence"), first("FullName", "Name", "RefNumber")
-    )
-
-
-def _values(element: etree._Element, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the values in an element of a response that is no Ret."""
-    here = f"{path}{element.tag}"
-    for child in element:
-        yield from _values(child, f"{here}/")
-    if not len(element) and _written(element):
-        yield here, element.text or ""
-
-
-def _no_status(response: etree._Element, objects: int) -> Finding:
-    read = (
-        f"carries {objects} objects and is read as status 0" if objects else "carries no object: look it up"
-    )
-    message = f"{response.tag} has no statusCode; it {read}"
+def _no_status(response: _Response) -> Finding:
+    count = response.records
+    read = f"carries {count} objects and is read as status 0" if count else "carries no object: look it up"
+    name = f"{response.request}Rs"
+    message = f"{name} has no statusCode; it {read}"
     return finding(
-        "warning", "missing_status_code", message, key=response.get("requestID"), value=str(response.tag)
+        "warning", "missing_status_code", message, key=response.attributes.get("requestID"), value=name
     )

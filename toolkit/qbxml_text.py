@@ -13,12 +13,14 @@ import unicodedata
 from collections.abc import Iterator
 from typing import BinaryIO
 
+import numpy as np
+
 from toolkit.errors import QbxmlParseError
 from toolkit.tables import finding
 
-__all__ = ["AnswerText", "normal_text", "text_problem"]
+__all__ = ["AnswerText", "line_feeds", "normal_text", "text_problem"]
 
-BLOCK = 1 << 16  # bytes read at a time
+BLOCK = 1 << 18  # bytes read at a time
 LONGEST = 10_000_000  # libxml2's own limit for one text; what is longer is no answer
 _PROLOG_LIMIT = 1 << 20
 
@@ -29,6 +31,8 @@ _DOUBTFUL = re.compile("&#(?:[0-9]+|x[0-9a-fA-F]+);|[\x00-\x08\x0b\x0c\x0e-\x1f\
 _PROLOG = re.compile(r"[\s\ufeff]*(?:(?:<\?.*?\?>|<!--.*?-->)[\s\ufeff]*)*", re.DOTALL)
 _DECLARATION = re.compile(r"<\?xml\s.*?\?>|\ufeff", re.DOTALL)
 _ROOT = re.compile(r"<([^\s<>/]{1,60})")
+# The bytes of the control characters above; in UTF-8 no other character has them.
+_CONTROL_BYTES = bytes(code for code in range(32) if code not in b"\t\n\r")
 
 
 def normal_text(text: str) -> str:
@@ -84,7 +88,8 @@ class AnswerText:
 
     Iterating reads the stream once. The encoding that the document declares is not believed: what passed
     through the Web Connector was a string, and its declaration says nothing of the bytes. UTF-8 and UTF-16
-    are recognised; a byte that is not UTF-8 is read as Windows-1252.
+    are recognised; a byte that is not UTF-8 is read as Windows-1252. Lines end with
+    a line feed, as in XML.
 
     Parameters
     ----------
@@ -107,24 +112,26 @@ class AnswerText:
         self._reported = (0, 0)
 
     def __iter__(self) -> Iterator[bytes]:
-        held, begun = "", False
-        for block in self._decoded():
+        held, begun = b"", False
+        for block in self._encoded():
             held += block
             if not begun:
-                prolog = _PROLOG.match(held)
+                text = held.decode("utf-8", "surrogateescape")
+                prolog = _PROLOG.match(text)
                 end = prolog.end() if prolog else 0
-                if len(held) - end < 80 and len(held) < _PROLOG_LIMIT:
+                if len(text) - end < 80 and len(text) < _PROLOG_LIMIT:
                     continue  # the root's name may not be whole yet
-                held, begun = self._begin(held, end), True
-            cut = held.rfind(">") + 1  # never inside a reference
+                held, begun = self._begin(text, end), True
+            cut = held.rfind(b">") + 1  # never inside a reference or a character
             if cut:
                 yield self._cleaned(held[:cut])
                 held = held[cut:]
             elif len(held) > LONGEST:
                 raise QbxmlParseError(f"a text of more than {LONGEST:,} characters", self._line)
         if not begun:
-            prolog = _PROLOG.match(held)
-            held = self._begin(held, prolog.end() if prolog else 0)
+            text = held.decode("utf-8", "surrogateescape")
+            prolog = _PROLOG.match(text)
+            held = self._begin(text, prolog.end() if prolog else 0)
         if held:
             yield self._cleaned(held)
 
@@ -143,23 +150,25 @@ class AnswerText:
         self._reported = (self._removed, self._foreign)
         return found
 
-    def _decoded(self) -> Iterator[str]:
+    def _encoded(self) -> Iterator[bytes]:
+        """Yield the document as UTF-8, whichever encoding it came in."""
         head = b""
         while len(head) < 4 and (more := self._stream.read(BLOCK)):
             head += more
-        name = "utf-8"
+        name = ""
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             name = "utf-16"
         elif head[:2] in (b"<\0", b"\0<"):
             name = "utf-16-le" if head[0] else "utf-16-be"
-        decoder = codecs.getincrementaldecoder(name)("surrogateescape" if name == "utf-8" else "replace")
+        decoder = codecs.getincrementaldecoder(name)("replace") if name else None
         block = head
         while block:
-            yield decoder.decode(block)
+            yield decoder.decode(block).encode() if decoder else block
             block = self._stream.read(BLOCK)
-        yield decoder.decode(b"", final=True)
+        if decoder:
+            yield decoder.decode(b"", final=True).encode()
 
-    def _begin(self, text: str, end: int) -> str:
+    def _begin(self, text: str, end: int) -> bytes:
         """Return the text from its first line without its declaration, once it is seen to be qbXML."""
         rest, line = text[end:], text.count("\n", 0, end) + 1
         if not rest.strip("\0"):
@@ -176,9 +185,21 @@ class AnswerText:
             local = name.rpartition(":")[2].lower()
             known = {"html": "an HTML page", "!doctype": "an HTML page", "envelope": "a SOAP envelope"}
             raise QbxmlParseError(f"it is {known.get(local, f'a document <{name}>')}; expected <QBXML>", line)
-        return _DECLARATION.sub(lambda match: "\n" * match[0].count("\n"), text[:end]) + rest
+        first = _DECLARATION.sub(lambda match: "\n" * match[0].count("\n"), text[:end])
+        return (first + rest).encode("utf-8", "surrogateescape")
 
-    def _cleaned(self, text: str) -> bytes:
+    def _cleaned(self, data: bytes) -> bytes:
+        """Return a piece with everything put right; what needs nothing is not looked at letter by letter."""
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"&#" in data or len(data.translate(None, _CONTROL_BYTES)) < len(data) or not _is_utf8(data):
+            return self._corrected(data)
+        self._line += line_feeds(data)
+        return data
+
+    def _corrected(self, data: bytes) -> bytes:
+        text = data.decode("utf-8", "surrogateescape")
+
         def right(match: re.Match[str]) -> str:
             found = match[0]
             if found[0] == "&":
@@ -213,3 +234,19 @@ class AnswerText:
             return bytes([code]).decode("cp1252", "ignore")
         legal = code in (9, 10, 13) or 0x20 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
         return reference if legal else ""
+
+
+def line_feeds(data: bytes) -> int:
+    """Return how many lines end in data; ``bytes.count`` is slow where they are short."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Return whether bytes are UTF-8 without the two characters of its first plane that XML does not take."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\xef\xbf\xbe" not in data and b"\xef\xbf\xbf" not in data
