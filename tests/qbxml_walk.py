@@ -193,7 +193,7 @@ def tree(data: bytes) -> tuple[etree._Element, frozenset[str]]:
         raise RefusedError(str(error)) from None
     if root.getroottree().docinfo.doctype:
         raise RefusedError("a document type declaration")
-    if root.tag != "QBXML" or next(root.iter("QBXMLMsgsRq"), None) is not None:
+    if root.tag != "QBXML" or root.find("QBXMLMsgsRq") is not None:
         raise RefusedError("no answer")
     messages = root.find("QBXMLMsgsRs")
     if messages is None:
@@ -320,7 +320,7 @@ class _Owner:
     record_key: str | None
     table: Table
     key: str | None
-    numbers: list[int]
+    numbers: Counter[str]
     lost: bool  # it has no key: nothing in it is a row or a finding; the census goes on
 
 
@@ -337,11 +337,7 @@ class _Walk:
                 self.record(record)
             else:
                 answer.left[str(record.tag)] += 1
-                names = [("ListID", "TxnID"), ("EditSequence",), ("FullName", "Name", "RefNumber")]
-                known = (
-                    next((text for tag in tags if (text := record.findtext(tag))), None) for tags in names
-                )
-                self.response.bound[(str(record.tag), *known)] += 1
+                self.bind(record, "FullName", "Name", "RefNumber")
         name, code = str(response.tag), _number(response.get("statusCode"))
         if code is None:
             code = 0 if rets else NO_STATUS
@@ -372,6 +368,14 @@ class _Walk:
                         found.setdefault(path, one.text or "")
         return found
 
+    def bind(self, record: etree._Element, *names: str) -> None:
+        """Note what a change's response tells of its record: what it is, its id, edit sequence and name."""
+        known = []
+        for tags in (("ListID", "TxnID"), ("EditSequence",), names):
+            texts = (one.text or "" for tag in tags for one in record.iterfind(tag))
+            known.append(next((text for text in texts if not _blank(text)), None))
+        self.response.bound[(str(record.tag), *known)] += 1
+
     # --- rows
 
     def record(self, record: etree._Element) -> None:
@@ -384,12 +388,9 @@ class _Walk:
             if column in table.names:
                 row[column] = kind
         key = row[table.key[0]] if table.key else "company"
-        named = [row.get(name) for name in ("full_name", "name", "ref_number", "company_name")]
-        name = next((one for one in named if one is not None), None)
-        identity = row.get("list_id") or row.get("txn_id")
-        self.response.bound[(tag, identity, row.get("edit_sequence"), name)] += 1
+        self.bind(record, "FullName", "Name", "RefNumber", "CompanyName")
         lost = not self.kept(table, row, self.bad)
-        self.inside(_Owner(table, key, table, key, [0], lost), record, table, tag)
+        self.inside(_Owner(table, key, table, key, Counter(), lost), record, table, tag)
 
     def inside(self, owner: _Owner, element: etree._Element, table: Table, path: str) -> None:
         """Make the rows that stand inside an element, in the order of the document."""
@@ -413,8 +414,8 @@ class _Walk:
         if table.parent:
             given["owner_table"] = owner.record.name
         if "line_number" in table.names:
-            owner.numbers[0] += 1
-            given["line_number"] = owner.numbers[0]
+            owner.numbers[table.name] += 1
+            given["line_number"] = owner.numbers[table.name]
             told = [row.get(name) for name in ("item_list_id", "item_full_name", "amount")]
             kind = "group" if tag.endswith("GroupRet") else "description" if told == [None] * 3 else "line"
             given["line_kind"] = kind
@@ -472,11 +473,13 @@ class _Walk:
                     self.answer.mixed |= len(child) > 0 and not _blank(child.text)
                     for one in child:
                         self.answer.left.update(_leaves(one, f"{path}/{here}"))
-                elif any(other.startswith(f"{here}/") for other in places):
+                elif len(child) and any(other.startswith(f"{here}/") for other in places):
                     below(child, f"{here}/")
                 else:
                     self.answer.left.update(_leaves(child, f"{path}/{here}".rpartition("/")[0]))
 
+        if not len(element) and not _blank(element.text):
+            self.answer.left[path] += 1  # a text in place of a record
         below(element, "")
 
     def kept(self, table: Table, row: Row, bad: list[tuple[str, str]]) -> bool:

@@ -70,7 +70,9 @@ def judged(data: bytes) -> str:
         root = etree.fromstring(
             repair(data)[0].encode(), etree.XMLParser(remove_comments=True, remove_pis=True)
         )
-    except (etree.XMLSyntaxError, RefusedError):
+    except RefusedError:
+        return "a reference that nobody can read"
+    except etree.XMLSyntaxError:
         raise AssertionError("read, though not well formed") from None
     if found is None and _beyond_qbxml(root):
         return "refused for its size"
