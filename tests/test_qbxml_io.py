@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from toolkit import qbxml_read, tables
+from toolkit import qbxml_read, qbxml_rows, tables
 from toolkit.errors import QbxmlParseError
 from toolkit.qbxml_io import (
     NO_STATUS,
@@ -862,3 +862,19 @@ def test_every_record_is_a_row_or_left_behind(tags: list[str]) -> None:
     assert rows == Counter(f"quickbooks.{kept[tag]}" for tag in tags if tag in kept)
     assert found.left.get("VendorRet", 0) == tags.count("VendorRet")
     assert Counter(one.tag for one in found.statuses[0].objects) == Counter(tags)
+
+
+def test_a_million_bad_values_are_told_in_short_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qbxml_rows, "MOST_FINDINGS", 3)
+    body = "".join(f"<CustomerRet><ListID>{n}</ListID><Balance>x</Balance></CustomerRet>" for n in range(10))
+    found = read(answer(body + "<CustomerRet/>" * 5, request="CustomerQuery"))
+    bad = [one for one in found.findings if one["rule"] == "bad_value"]
+    assert [(one["key"], one["value"]) for one in bad] == [
+        ("0", "x"),
+        ("1", "x"),
+        ("2", "x"),
+        ("3", "7 more"),
+    ]
+    missing = [one for one in found.findings if one["rule"] == "missing_key"]
+    assert [one["value"] for one in missing] == [None, "2 more"]
+    assert len(found.rows["quickbooks.customers"]) == 10

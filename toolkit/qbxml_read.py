@@ -257,8 +257,12 @@ class _Reader:
                 first = int(np.searchsorted(of, number))
                 for record in records[first : first + count].tolist():
                     response.objects.append(self._bound(tokens, record))
-        for element in np.flatnonzero((uses == Use.BESIDE) & tokens.written).tolist():
-            response = walk.responses[int(np.searchsorted(starts, element, "right")) - 1]
+        beside = np.flatnonzero((uses == Use.BESIDE) & tokens.written)
+        of = np.searchsorted(starts, beside, "right") - 1
+        # The first of each that a response has; there may be a million.
+        _, firsts = np.unique(of * len(self.paths) + places[beside], return_index=True)
+        for first in np.sort(firsts).tolist():
+            response, element = walk.responses[int(of[first])], int(beside[first])
             if response is not None:
                 response.fields.setdefault(self.paths.names[places[element]], tokens.text(element))
 

@@ -21,6 +21,8 @@ __all__ = ["Finding", "Rows", "rows_of"]
 
 Finding = dict[str, str | None]
 
+MOST_FINDINGS = 1_000  # of one rule and column in one piece; how many more there are is said
+
 _NAMING = ("full_name", "name", "ref_number")
 
 
@@ -299,31 +301,38 @@ class _Making:
         orphans = ~self.keep
         table = self.layout.table
         names = [path.rpartition("/")[2] for path in self.layout.paths]
+        bad: dict[str, list[tuple[int, int, str]]] = {}
         for row, column, slot, text in sorted(self._bad):
             if not orphans[row]:
-                _, what = reader(table.column(column).type)
+                bad.setdefault(column, []).append((row, slot, text))
+        for column, several in bad.items():
+            _, what = reader(table.column(column).type)
+            for row, slot, text in several[:MOST_FINDINGS]:
                 message = f"{names[slot]} is not {what}: the column is left empty"
-                self._find(
-                    row,
-                    "warning",
-                    "bad_value",
-                    message,
-                    key=self._shown(row, table.key),
-                    column=column,
-                    value=text,
-                )
+                key = self._shown(row, table.key)
+                self._find(row, "warning", "bad_value", message, key=key, column=column, value=text)
+            self._sum_up([row for row, _, _ in several], "warning", "bad_value", column)
         for column in self.layout.required:
             if not self.columns[column].null_count:
                 continue
             lacking = np.flatnonzero(
                 self.columns[column].is_null().to_numpy(zero_copy_only=False) & self.keep
             )
-            for row in lacking.tolist():
+            for row in lacking[:MOST_FINDINGS].tolist():
                 message = f"a record without {column} cannot be kept; ask QuickBooks for whole records"
                 shown = (self._value(row, name) for name in (*table.key, *_NAMING))
                 key = next((str(value) for value in shown if value is not None), None)
                 self._find(row, "error", "missing_key", message, key=key, column=column)
+            self._sum_up(lacking.tolist(), "error", "missing_key", column)
             self.keep[lacking] = False
+
+    def _sum_up(self, rows: list[int], severity: str, rule: str, column: str) -> None:
+        """Say of how many more rows the same is true than are told one by one."""
+        more = rows[MOST_FINDINGS:]
+        if more:
+            key = self._shown(more[0], self.layout.table.key)
+            message = f"the same is true of {len(more):,} more, from this one on"
+            self._find(more[0], severity, rule, message, key=key, column=column, value=f"{len(more)} more")
 
     def _find(self, row: int, severity: str, rule: str, message: str, **told: Any) -> None:
         found = finding(severity, rule, message, table=self.layout.table.name, **told)
