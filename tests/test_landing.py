@@ -196,6 +196,19 @@ def test_it_is_what_it_would_be_row_by_row(folders: Path, landings: list[Any], i
         assert not (folder / FOLDER).exists()
 
 
+def test_a_line_that_changes_its_document_keeps_the_later_custom_fields(tmp_path: Path) -> None:
+    ws: Any = SimpleNamespace(path=tmp_path, ledger=SimpleNamespace(now=lambda: at(9)))
+    units = []
+    for minute, txn in enumerate("AB"):
+        line = {"txn_id": txn, "line_number": 1, "line_kind": "line", "txn_line_id": "x"}
+        field = {"owner_table": LINES, "owner_key": "x", "name": txn}
+        rows = {INVOICES: [{"txn_id": txn}], LINES: [line], reference.FIELDS: [field]}
+        units.append(reference.Unit(rows, at(minute), False))
+    with Staging(tmp_path) as staging_:
+        land_units(ws, staged(units, staging_), (), 1, NOON)
+    assert [row["name"] for row in stored(tmp_path)[reference.FIELDS]] == ["B"]
+
+
 class InMemory:
     """A stored table without a file."""
 
