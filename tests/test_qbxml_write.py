@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -322,6 +322,9 @@ LINE = "InvoiceLineAdd/"
         (LINE + "Amount", Decimal("NaN"), "takes a finite number"),
         (LINE + "Amount", Decimal("-Infinity"), "takes a finite number"),
         (LINE + "Amount", Decimal(10) ** 13, "not an amount: 10000000000000.00"),
+        (LINE + "Amount", Decimal("10000000000000.00"), "not an amount: 10000000000000.00"),
+        (LINE + "Amount", "10000000000000.00", "not an amount: 10000000000000.00"),
+        (LINE + "Rate", Decimal("10000000000.5"), "not a price: 10000000000.5"),
         (LINE + "Rate", Decimal("0.000001"), "takes 5 decimals, has 6"),
         (LINE + "Quantity", Decimal(10) ** 10, "not a quantity: 10000000000"),
         (LINE + "Taxable", True, "is unknown in InvoiceLineAdd"),
@@ -381,6 +384,68 @@ def test_a_time_has_whole_seconds_and_an_offset_only_where_it_has_one() -> None:
         moment(datetime(2026, 1, 2, 3, 4, 5, 6))
     with pytest.raises(QbxmlBuildError, match="not a date and time"):
         moment("2026-01-02T03:04:05Z")
+
+
+def test_values_that_are_equal_are_not_taken_for_each_other() -> None:
+    """One instant in two zones, and one number as four kinds: what is remembered must tell them apart."""
+
+    def query(value: object) -> bytes:
+        return build([Request("InvoiceQuery", {"ModifiedDateRangeFilter": {"FromModifiedDate": value}})])
+
+    here, there = (
+        datetime(2026, 1, 2, 12, tzinfo=UTC),
+        datetime(2026, 1, 2, 14, tzinfo=timezone(timedelta(hours=2))),
+    )
+    assert here == there
+    assert b"T12:00:00+00:00" in query(here) and b"T14:00:00+02:00" in query(there)
+    assert b">1.00<" in build([Request("ReceivePaymentAdd", {**PAYMENT.fields, "TotalAmount": Decimal(1)})])
+    for like_one in (True, 1.0):
+        with pytest.raises(QbxmlBuildError, match="takes a Decimal"):
+            build([Request("ReceivePaymentAdd", {**PAYMENT.fields, "TotalAmount": like_one})])
+    build([Request("CustomerAdd", {"Name": "a", "IsActive": True})])
+    with pytest.raises(QbxmlBuildError, match="takes true or false"):
+        build([Request("CustomerAdd", {"Name": "a", "IsActive": 1})])
+    build([Request("ItemQuery", {"MaxReturned": 1})])
+    with pytest.raises(QbxmlBuildError, match="takes a whole number"):
+        build([Request("ItemQuery", {"MaxReturned": True})])
+
+
+def test_a_list_of_one_may_stand_anywhere() -> None:
+    one = {
+        "CustomerRef": [{"ListID": ["80-1"]}],
+        "TxnDate": ["2026-01-31"],
+        "InvoiceLineAdd": ({"Desc": None},),
+    }
+    plain = {"CustomerRef": {"ListID": "80-1"}, "TxnDate": "2026-01-31"}
+    assert build([Request("InvoiceAdd", one)]) == build([Request("InvoiceAdd", plain)])
+
+
+def introduced(name: str) -> tuple[int, int]:
+    return qbxml_spec.version_key(qbxml_spec.introduced(name))
+
+
+def test_every_request_has_a_request_id_from_the_start() -> None:
+    for name in qbxml_spec.REQUESTS:
+        (first,) = [each for each in qbxml_spec.request(name).attributes if each.name == "requestID"]
+        assert qbxml_spec.version_key(first.since) <= max((2, 0), introduced(name))
+
+
+def test_pairs_are_written_in_their_order_and_judged_so() -> None:
+    customer, line = ("CustomerRef", {"ListID": "80-1"}), ("InvoiceLineAdd", [{"Desc": "a"}, {"Desc": None}])
+    group = ("InvoiceLineGroupAdd", [("ItemGroupRef", {"ListID": "80-9"}), ("Quantity", 2)])
+    document = etree.fromstring(
+        build([Request("InvoiceAdd", [customer, ("Memo", None), group, line, group])])
+    )
+    tags = [child.tag for child in document[0][0][0]]
+    assert tags == ["CustomerRef", "InvoiceLineGroupAdd", "InvoiceLineAdd", "InvoiceLineGroupAdd"]
+    (problem,) = field_problems("InvoiceAdd", [group, customer])
+    assert (problem.field, problem.limit[:33]) == ("", "InvoiceLineGroupAdd is out of pla")
+    twice = [customer, line, group, ("InvoiceLineAdd", {"Amount": "1.001"}), ("Colour", 1)]
+    assert [(each.field, each.limit) for each in field_problems("InvoiceAdd", twice)] == [
+        ("Colour", "is unknown in InvoiceAdd"),
+        ("InvoiceLineAdd[2]/Amount", "takes 2 decimals, has 3"),
+    ]
+    assert build([Request("ListDel", (("ListDelType", "Customer"), ("ListID", "1")))])
 
 
 def test_field_problems_names_all_of_them_where_they_are() -> None:
