@@ -633,6 +633,15 @@ def test_a_table_written_in_groups_is_read_whole(ws: Workspace) -> None:
     assert [row["txn_id"] for row in to_rows(ws.read(INVOICES))] == [f"{number:02}" for number in range(20)]
 
 
+def test_what_left_is_marked_in_whatever_group_it_stands(ws: Workspace) -> None:
+    groups = ("A", "B", "C"), ("D", "E", "F"), ("G", "H", "I")
+    for ids in groups:
+        extract.receive(ws, invoices(*ids))
+    query = {"name": "InvoiceQuery", "fields": {"TxnID": ["A", "H"]}, "iterate": False}
+    extract.receive(ws, invoices(), job=ws.ledger.add_import("refresh", [query]))
+    assert [row["txn_id"] for row in to_rows(ws.read(INVOICES)) if row["left_at"] is not None] == ["A", "H"]
+
+
 def test_the_last_of_several_is_found() -> None:
     numbers = np.array([5, 3, 5, 1, 3, 5])
     assert landing_keys.last_rows(numbers).tolist() == [False, False, False, True, True, True]
