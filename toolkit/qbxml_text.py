@@ -25,14 +25,16 @@ LONGEST = 10_000_000  # libxml2's own limit for one text; what is longer is no a
 _PROLOG_LIMIT = 1 << 20
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# What XML does not take as it stands: references, to be looked at; control characters; bytes that are not
-# UTF-8, which the decoder hands over as U+DC80 to U+DCFF.
-_DOUBTFUL = re.compile("&#(?:[0-9]+|x[0-9a-fA-F]+);|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+# What is in UTF-8 no character that XML takes. Bytes that are not UTF-8 come from the decoder as U+DC80 to
+# U+DCFF.
+_FOREIGN = re.compile("[\ufffe\uffff\ud800-\udfff]")
+_NUMBER = re.compile(rb"(x?)0*([0-9a-fA-F]+);")
 _PROLOG = re.compile(r"[\s\ufeff]*(?:(?:<\?.*?\?>|<!--.*?-->)[\s\ufeff]*)*", re.DOTALL)
 _DECLARATION = re.compile(r"<\?xml\s.*?\?>|\ufeff", re.DOTALL)
 _ROOT = re.compile(r"<([^\s<>/]{1,60})")
 # The bytes of the control characters above; in UTF-8 no other character has them.
 _CONTROL_BYTES = bytes(code for code in range(32) if code not in b"\t\n\r")
+_CONTROL_BYTE = re.compile(b"[" + _CONTROL_BYTES + b"]")
 
 
 def normal_text(text: str) -> str:
@@ -108,7 +110,6 @@ class AnswerText:
         self._removed = 0
         self._first_removed = 0
         self._foreign = 0
-        self._surrogates = False
         self._reported = (0, 0)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -192,48 +193,72 @@ class AnswerText:
         """Return a piece with everything put right; what needs nothing is not looked at letter by letter."""
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if b"&#" in data or len(data.translate(None, _CONTROL_BYTES)) < len(data) or not _is_utf8(data):
-            return self._corrected(data)
-        self._line += line_feeds(data)
-        return data
+        feeds = line_feeds(data)
+        if not _is_utf8(data):
+            data = self._as_utf8(data)
+        if b"&#" in data:
+            data = self._resolved(data)
+        clean = data.translate(None, _CONTROL_BYTES)
+        if len(clean) < len(data):
+            self._remove(len(data) - len(clean), _CONTROL_BYTE.split(data, 1)[0].count(b"\n"))
+        self._line += feeds
+        return clean
 
-    def _corrected(self, data: bytes) -> bytes:
+    def _remove(self, count: int, feeds: int) -> None:
+        """Note characters that are left out, the first of them behind so many line feeds of the piece."""
+        self._removed += count
+        self._first_removed = self._first_removed or self._line + feeds
+
+    def _as_utf8(self, data: bytes) -> bytes:
         text = data.decode("utf-8", "surrogateescape")
 
         def right(match: re.Match[str]) -> str:
             found = match[0]
-            if found[0] == "&":
-                put = self._reference(found)
-            elif "\udc80" <= found <= "\udcff":
+            if "\udc80" <= found <= "\udcff":
                 self._foreign += 1
-                put = bytes([ord(found) - 0xDC00]).decode("cp1252", "replace")
-            else:
-                put = ""
-            if not put:
-                self._removed += 1
-                self._first_removed = self._first_removed or self._line + text.count("\n", 0, match.start())
-            return put
-
-        clean = _DOUBTFUL.sub(right, text)
-        self._line += text.count("\n")
-        if self._surrogates:  # halves of one character, written as a reference each
-            self._surrogates = False
-            clean = clean.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return clean.encode()
-
-    def _reference(self, reference: str) -> str:
-        """Return what a numeric reference stands for: as it is, a character, or nothing."""
-        digits = reference[2:-1]
-        if len(digits.lstrip("x0")) > 7:
+                return bytes([ord(found) - 0xDC00]).decode("cp1252", "replace")
+            self._remove(1, text.count("\n", 0, match.start()))
             return ""
-        code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
-        if 0xD800 <= code <= 0xDFFF:
-            self._surrogates = True
-            return chr(code)
-        if 0x80 <= code <= 0x9F:  # Windows programs mean their own code page
-            return bytes([code]).decode("cp1252", "ignore")
-        legal = code in (9, 10, 13) or 0x20 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
-        return reference if legal else ""
+
+        return _FOREIGN.sub(right, text).encode()
+
+    def _resolved(self, data: bytes) -> bytes:
+        """Return a piece whose references XML takes, and takes as what was meant."""
+        first, *others = data.split(b"&#")  # much faster than a pattern, where they are few
+        put, halves = [first], False
+        for part in others:
+            found = _NUMBER.match(part)
+            code = _code(found[1], found[2]) if found else None
+            if code is None or code in (9, 10, 13) or 0x20 <= code <= 0x7F or 0xA0 <= code <= 0xD7FF:
+                put += (b"&#", part)
+                continue
+            letter = _letter(code)
+            halves = halves or 0xD800 <= code <= 0xDFFF
+            if not letter:
+                self._remove(1, sum(piece.count(b"\n") for piece in put) if not self._first_removed else 0)
+            put += (letter.encode("utf-8", "surrogatepass"), part.partition(b";")[2])
+        clean = b"".join(put)
+        if halves:  # of one character, written as a reference each
+            text = clean.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+            clean = text.decode("utf-16-le", "replace").encode()
+        return clean
+
+
+def _code(mark: bytes, digits: bytes) -> int | None:
+    """Return the number that a reference tells; None where it is none."""
+    try:
+        return int(digits, 16 if mark else 10) if len(digits) < 9 else 1 << 30
+    except ValueError:
+        return None
+
+
+def _letter(code: int) -> str:
+    """Return the character that a reference to a code means; nothing where XML has none."""
+    if 0x80 <= code <= 0x9F:  # Windows programs mean their own code page
+        return bytes([code]).decode("cp1252", "ignore")
+    if code < 0x20 or code in (0xFFFE, 0xFFFF) or code > 0x10FFFF:
+        return ""
+    return chr(code)
 
 
 def line_feeds(data: bytes) -> int:
