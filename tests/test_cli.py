@@ -385,6 +385,25 @@ def test_land_makes_tables_of_a_saved_answer(toolkit: Toolkit, at: Any, tmp_path
     assert len(toolkit("-w", workspace, "table", "quickbooks.items", "--json").json["records"]) == 60
 
 
+def test_land_says_what_no_table_keeps_and_why(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
+    workspace = at("fresh")
+    file = tmp_path / "customers.xml"
+    rest = "<CreditCardInfo><NameOnCard>A</NameOnCard></CreditCardInfo><Shoe>9</Shoe><Hat> </Hat>"
+    file.write_text(
+        '<QBXML><QBXMLMsgsRs><CustomerQueryRs statusCode="0" statusSeverity="Info" statusMessage="ok">'
+        f"<CustomerRet><ListID>1</ListID>{rest}</CustomerRet></CustomerQueryRs></QBXMLMsgsRs></QBXML>",
+        encoding="utf-8",
+    )
+    told = toolkit("-w", workspace, "land", file, "--json").json
+    card = "CustomerRet/CreditCardInfo/NameOnCard"
+    assert told["left_behind"] == {card: 1, "CustomerRet/Shoe": 1}
+    assert list(told["left_behind_on_purpose"]) == [card]
+    said = toolkit("-w", workspace, "land", file).out
+    assert "left behind: 2 values of 2 elements" in said
+    assert "CustomerRet/Shoe: 1, which no table knows" in said
+    assert card not in said
+
+
 def test_land_answers_a_job_that_waits(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
     workspace, file = at("fresh"), tmp_path / "customers.xml"
     toolkit("-w", workspace, "import", "customers")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pandas as pd
 
@@ -20,7 +20,10 @@ from toolkit.workspace_files import Packing
 if TYPE_CHECKING:
     from toolkit.workspace import Workspace
 
-__all__ = ["Document", "Landed", "Tally", "keep", "open_documents", "passed_over"]
+__all__ = ["Document", "Landed", "Tally", "Told", "keep", "open_documents", "passed_over"]
+
+Told = Callable[[int], object]
+"""Takes the bytes of documents that were read since it was called last: for a progress bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Tally:
 
 
 def open_documents(
-    ws: Workspace, paths: Sequence[Path], staging: Staging
+    ws: Workspace, paths: Sequence[Path], staging: Staging, told: Told | None = None
 ) -> tuple[list[Document], list[dict[str, str | None]]]:
     """Return the documents, and findings for those of the inbox that cannot be read beside others.
 
@@ -129,7 +132,7 @@ def open_documents(
     useless: dict[str, InputFileError] = {}
     for path in paths:
         try:
-            documents.append(_opened(ws, path, staging))
+            documents.append(_opened(ws, path, staging, told))
         except InputFileError as error:
             if not path.exists() or not _is_kept(ws, path):
                 raise
@@ -149,11 +152,25 @@ def _is_kept(ws: Workspace, path: Path) -> bool:
     return path.resolve().parent == (ws.path / "inbox").resolve()
 
 
-def _opened(ws: Workspace, path: Path, staging: Staging) -> Document:
+class _Telling:
+    """A stream that tells how many bytes are read from it."""
+
+    def __init__(self, stream: BinaryIO, told: Told) -> None:
+        self._stream, self._told = stream, told
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what the stream gives."""
+        data = self._stream.read(size)
+        self._told(len(data))
+        return data
+
+
+def _opened(ws: Workspace, path: Path, staging: Staging, told: Told | None) -> Document:
     full = path.resolve()
     kept = ws.inbox_name(full) if _is_kept(ws, path) else ""
     try:
-        with ws.open_answer(full) as stream:
+        with ws.open_answer(full) as file:
+            stream = cast("BinaryIO", _Telling(file, told)) if told else file
             if kept:
                 return Document(path.name, read_answer(stream, staging), kept, again=True)
             copy = Packing(stream, staging.folder)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from toolkit.tables import TABLES, to_rows
+from toolkit.tables_left_out import left_out_reason
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -93,6 +94,17 @@ def show_findings(console: Console, findings: pd.DataFrame, *, limit: int = 20) 
     shown = {name: head for name, head in columns.items() if name == "severity" or frame_has(findings, name)}
     console.print(terminal_table(findings, shown, limit=limit))
     console.print("findings: " + ", ".join(words))
+
+
+def show_left_behind(console: Console, counts: Mapping[str, int], *, limit: int = 5) -> None:
+    """Print what of an answer no table keeps: in short, and what is not left behind on purpose by name."""
+    total = sum(counts.values())
+    console.print(f"left behind: {total:,} values of {len(counts):,} elements (--json names them and why)")
+    strange = {path: count for path, count in counts.items() if left_out_reason(path) is None}
+    for path, count in sorted(strange.items(), key=lambda one: (-one[1], one[0]))[:limit]:
+        console.print(f"  {path}: {count:,}, which no table knows", markup=False)
+    if len(strange) > limit:
+        console.print(f"  and {len(strange) - limit:,} elements more")
 
 
 def frame_has(frame: pd.DataFrame, column: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.answer_files import Document, Landed, Tally, keep, open_documents, passed_over
+from toolkit.answer_files import Document, Landed, Tally, Told, keep, open_documents, passed_over
 from toolkit.answers import (
     Answer,
     arrival,
@@ -87,7 +87,9 @@ def receive(ws: Workspace, data: bytes, *, job: int | None = None, name: str = "
             return _useless(ws, staging, job, path, str(error))
 
 
-def land(ws: Workspace, paths: Iterable[str | Path], *, job: int | None = None) -> Landed:
+def land(
+    ws: Workspace, paths: Iterable[str | Path], *, job: int | None = None, told: Told | None = None
+) -> Landed:
     """Land saved answers, through the same door as the Web Connector's.
 
     Parameters
@@ -98,6 +100,8 @@ def land(ws: Workspace, paths: Iterable[str | Path], *, job: int | None = None) 
         ``.xml``, ``.gz`` or ``.zst``. Those of the workspace's own inbox are landed again, with their job.
     job : int, optional
         The import they answer.
+    told : callable, optional
+        Takes the number of bytes whenever some of the documents are read, for a progress bar.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def land(ws: Workspace, paths: Iterable[str | Path], *, job: int | None = None) 
         own inbox, where useless answers are kept too, those that cannot be read are findings.
     """
     with ws.lock(), Staging(ws.path) as staging:
-        documents, doubtful = open_documents(ws, [Path(path) for path in paths], staging)
+        documents, doubtful = open_documents(ws, [Path(path) for path in paths], staging, told)
         known = _known_pages(ws) if job is None and any(one.again for one in documents) else {}
         fresh = [one for one in documents if one.path not in known]
         fresh.sort(key=lambda one: [page for status in one.answer.statuses if (page := page_of(status))])

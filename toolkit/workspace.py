@@ -343,7 +343,8 @@ class Workspace:
         Parameters
         ----------
         kind : str
-            ``items``, ``customers``, ``invoices``, ``payments``, ``receivables``, ``lists`` or ``all``.
+            ``items``, ``customers``, ``invoices``, ``payments``, ``sales_receipts``,
+            ``receivables``, ``lists`` or ``all``.
         start, end : str or date, optional
             Inclusive; for lists the day of the last change, for transactions the transaction date.
         active_only : bool

@@ -22,9 +22,11 @@ from toolkit.cli.shared import (
     finish,
     opened,
     person,
+    progress_of,
 )
-from toolkit.display import show_findings, terminal_table
+from toolkit.display import show_findings, show_left_behind, terminal_table
 from toolkit.errors import UsageError
+from toolkit.tables_left_out import left_out_reason
 
 SECONDS_FOR_OTHERS = 2.0
 """How long a server waits for a command that is just writing; another server will not end meanwhile."""
@@ -86,12 +88,14 @@ def land(
     """Land saved qbXML answers as quickbooks.* tables.
 
     They go through the same door as those the Web Connector brings; --job says which job they answer.
+    What an answer holds and no table keeps is counted: --json names each element, and why if on purpose.
 
     Example: toolkit land answers/items.xml
              toolkit land answers/customers.xml.gz --job 2
     """
     with opened(ctx, workspace) as ws:
-        landed = extract.land(ws, expanded(files), job=job)
+        with progress_of("reading", as_json=as_json) as told:
+            landed = extract.land(ws, expanded(files), job=job, told=told)
         document = {
             "job": landed.job,
             "complete": landed.complete,
@@ -99,6 +103,9 @@ def land(
             "tables": landed.tables,
             "findings": landed.findings,
             "left_behind": landed.left_behind,
+            "left_behind_on_purpose": {
+                path: reason for path in landed.left_behind if (reason := left_out_reason(path))
+            },
         }
 
         def show(console: Console) -> None:
@@ -107,10 +114,7 @@ def land(
             if not landed.complete:
                 console.print(f"job {landed.job} waits for more answers")
             if landed.left_behind:
-                total = sum(landed.left_behind.values())
-                console.print(
-                    f"left behind: {total:,} elements of {len(landed.left_behind)} kinds (see --json)"
-                )
+                show_left_behind(console, landed.left_behind)
             show_findings(console, landed.findings)
 
         emit(ctx, as_json, document, show)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 import pandas as pd
 import typer
 from rich.console import Console
+from tqdm import tqdm
 
 from toolkit.display import to_json
 from toolkit.errors import UsageError
@@ -52,6 +53,14 @@ class Globals:
 def console() -> Console:
     """Return the console that people read; into a file or pipe it writes lines of a fixed width."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+
+
+@contextmanager
+def progress_of(what: str, *, as_json: bool) -> Iterator[Callable[[int], object]]:
+    """Show the bytes of long work on the terminal, for people only; yield what takes their number."""
+    quiet = as_json or not sys.stderr.isatty()
+    with tqdm(desc=what, unit="B", unit_scale=True, disable=quiet, leave=False, delay=1) as bar:
+        yield bar.update
 
 
 def person() -> str:
