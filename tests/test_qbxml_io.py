@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -878,3 +879,21 @@ def test_a_million_bad_values_are_told_in_short_and_counted(monkeypatch: pytest.
     missing = [one for one in found.findings if one["rule"] == "missing_key"]
     assert [one["value"] for one in missing] == [None, "2 more"]
     assert len(found.rows["quickbooks.customers"]) == 10
+
+
+def test_no_piece_waits_for_the_garbage_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qbxml_read, "CHUNK", 2_000)
+
+    def unreachable(records: int) -> int:
+        document = answer(INVOICE * records).encode()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in parse(_Short(BytesIO(document), 500)):
+                pass
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    unreachable(2)  # whatever is made once
+    assert unreachable(60) <= unreachable(6)

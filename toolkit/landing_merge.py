@@ -89,7 +89,8 @@ class Coverage:
         first = 0 if self.start is None else _day(self.start)
         last = 0 if self.end is None else _day(self.end)
         inside: Flags = ((days >= first) | (self.start is None)) & ((days <= last) | (self.end is None))
-        return known & inside
+        covered: Flags = known & inside
+        return covered
 
 
 @dataclass(slots=True)

@@ -73,7 +73,9 @@ def rows_of(tokens: Tokens, places: Ints, paths: Paths, left: Counter[str]) -> l
     for layout in sorted(by_layout, key=lambda layout: ORDER[layout.table.name]):
         made[layout] = _Making(piece, layout, by_layout[layout], made)  # a line may stand in a line
         made[layout].fill(left)
-    return [making.finished() for making in made.values()]
+    rows = [making.finished() for making in made.values()]
+    made.clear()  # each knows the others: left to the garbage collector, pieces would pile up
+    return rows
 
 
 class _Piece:
