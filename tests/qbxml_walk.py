@@ -372,8 +372,9 @@ class _Walk:
         """Note what a change's response tells of its record: what it is, its id, edit sequence and name."""
         known = []
         for tags in (("ListID", "TxnID"), ("EditSequence",), names):
-            texts = (one.text or "" for tag in tags for one in record.iterfind(tag))
-            known.append(next((text for text in texts if not _blank(text)), None))
+            found = [one for tag in tags for one in record.iterfind(tag)]
+            self.answer.mixed |= any(len(one) > 0 and not _blank(one.text) for one in found)
+            known.append(next((one.text for one in found if not _blank(one.text)), None))
         self.response.bound[(str(record.tag), *known)] += 1
 
     # --- rows

@@ -255,7 +255,7 @@ def test_a_record_may_be_larger_than_a_piece(seed: int, monkeypatch: pytest.Monk
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_record_may_be_of_many_megabytes(seed: int) -> None:
-    data = document(Random(seed + 10), big=9_000_000).encode()
+    data = document(Random(seed + 10), big=7_000_000).encode()
     assert differences(ours(data), plain(data)) == []
 
 

@@ -37,7 +37,7 @@ CASES = 600  # of the short campaign
 LARGEST = 60_000  # bytes of a document that is mutated
 
 # The seeds that found something once: they are run first, for ever.
-KEPT_SEEDS = (421, 627, 1073, 4648, 1_003_948)
+KEPT_SEEDS = (421, 627, 1073, 4648, 1_003_948, 1_004_776, 5_002_038)
 
 
 # --- the judge ----------------------------------------------------------------------------------------------
@@ -72,7 +72,11 @@ def judged(data: bytes) -> str:
         )
     except RefusedError:
         return "a reference that nobody can read"
-    except etree.XMLSyntaxError:
+    except etree.XMLSyntaxError as error:
+        if "Namespace prefix" in str(
+            error
+        ):  # XML without namespaces allows it: of attributes, it does no harm
+            return "a prefix that nobody declared"
         raise AssertionError("read, though not well formed") from None
     if found is None and _beyond_qbxml(root):
         return "refused for its size"
@@ -483,8 +487,20 @@ STRANGE: dict[str, bytes] = {
     "instructions everywhere": around(CUSTOMER.format("<?a?>b<?c <Name>?>"), before="<?x?><!--<QBXML>-->"),
     "a namespace": around(CUSTOMER.format("x")).replace(b"<CustomerRet>", b'<CustomerRet xmlns="urn:x">'),
     "a prefix": around('<x:CustomerRet xmlns:x="urn:x"><ListID>1</ListID></x:CustomerRet>'),
+    "a prefix that nobody declared, in a field": around(
+        CUSTOMER.format("x").replace("<Name>", "<Name y:a='1'>")
+    ),
+    "a prefix that nobody declared, in a response": around(CUSTOMER.format("x")).replace(
+        b"Rs status", b"Rs y:a='1' status"
+    ),
+    "a prefix that nobody declared, in a record": around(
+        CUSTOMER.format("x").replace("Ret>", "Ret y:a='1'>", 1)
+    ),
+    "a prefix declared further out, in a response": around(CUSTOMER.format("x"))
+    .replace(b"Rs status", b"Rs y:a='1' status")
+    .replace(b"<QBXML>", b"<QBXML xmlns:y='urn:y'>"),
     "an empty answer": b"<QBXML><QBXMLMsgsRs/></QBXML>",
-    "many empty records": around("<CustomerRet/>" * 3_000),
+    "many empty records": around("<CustomerRet/>" * 900),
     "a megabyte of blanks": around(" \n" * 500_000 + CUSTOMER.format("x")),
     "a megabyte of text between": around(CUSTOMER.format("x") + "- " * 500_000),
     "many comments": around("<!-- > -->" * 20_000 + CUSTOMER.format("x")),
@@ -625,7 +641,7 @@ def _check_floods(*names: str, size: int, timeout: float) -> None:
             assert bool(found["reason"]) is (wanted == "refused"), (name, found)
         if found["reason"]:
             assert found["line"] >= 1, (name, found)
-            assert found["given"] < 150_000_000, (name, found)
+            assert found["given"] < 150_000_000 or wanted == "either", (name, found)
         else:
             assert found["given"] >= size, (name, found)
             assert found["events"]["LeftBehind"] == 1, (name, found)
@@ -648,7 +664,8 @@ def test_a_gigabyte_of_anything_is_refused_early(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LONG_FLOODS)
 def test_what_has_no_end_takes_no_memory_without_end(name: str) -> None:
-    _check_floods(name, size=300 << 20, timeout=300)
+    # A response is a few objects of Python, whatever reads it: fewer of them, for the sake of time.
+    _check_floods(name, size=(10 if name == "responses" else 300) << 20, timeout=300)
 
 
 def _main(arguments: list[str]) -> None:
