@@ -736,3 +736,48 @@ def test_an_item_before_any_import_is_a_warning(ws: Workspace) -> None:
     assert (found["rule"], found["severity"]) == ("income_account", "warning")
     (again,) = [row for row in to_rows(extract.add_local_item(ws, ITEM)) if row["severity"] == "error"]
     assert again["rule"] == "name_taken"
+
+
+def _state(record: str, edit_sequence: str) -> str:
+    return record.replace("</TxnID>", f"</TxnID><EditSequence>{edit_sequence}</EditSequence>")
+
+
+def test_lines_stay_where_the_record_is_in_the_state_they_came_in(ws: Workspace, clock: Clock) -> None:
+    with_lines = [_state(invoice(number, "1.00", "2.00"), "7") for number in (1, 2, 3)]
+    extract.receive(ws, answer(response("InvoiceQuery", *with_lines)))
+    clock.on()
+    same, changed, told = _state(invoice(1), "7"), _state(invoice(2), "8"), _state(invoice(3, "9.00"), "7")
+    landed = extract.receive(ws, answer(response("InvoiceQuery", same, changed, told)))
+    lines = [(row["txn_id"], str(row["amount"])) for row in to_rows(ws.read("quickbooks.invoice_lines"))]
+    assert sorted(lines) == [("T-1", "1.00"), ("T-1", "2.00"), ("T-3", "9.00")]
+    fields = {row["owner_key"] for row in to_rows(ws.read("quickbooks.custom_fields"))}
+    assert fields == {"1-1-1.00", "1-2-2.00", "3-1-9.00"}
+    (finding,) = to_rows(landed.findings)
+    assert (finding["rule"], finding["key"]) == ("without_lines", "T-2")
+
+
+def test_what_was_deleted_in_quickbooks_is_used_no_more(ws: Workspace, clock: Clock) -> None:
+    extract.receive(ws, answer(response("InvoiceQuery", invoice(1, "1.00"), invoice(2, "1.00"))))
+    extract.receive(ws, answer(response("CustomerQuery", customer(1), customer(2))))
+    clock.on()
+    gone = "<TxnDeletedRet><TxnDelType>{}</TxnDelType><TxnID>T-{}</TxnID></TxnDeletedRet>"
+    body = gone.format("Invoice", 2) + gone.format("CreditMemo", 1) + gone.format("VehicleMileage", 1)
+    listed = "<ListDeletedRet><ListDelType>Customer</ListDelType><ListID>C-1</ListID></ListDeletedRet>"
+    landed = extract.receive(
+        ws, answer(response("TxnDeletedQuery", body), response("ListDeletedQuery", listed))
+    )
+    left = {row["txn_id"]: row["left_at"] is not None for row in to_rows(ws.read("quickbooks.invoices"))}
+    assert left == {"T-1": False, "T-2": True}
+    left = {row["list_id"]: row["left_at"] is not None for row in to_rows(ws.read("quickbooks.customers"))}
+    assert left == {"C-1": True, "C-2": False}
+    assert rules(landed) == ["left_filter", "left_filter"]
+
+
+def test_a_page_that_others_should_follow_says_so(ws: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "page.xml"
+    file.write_bytes(answer(response("CustomerQuery", customer(1, Balance="x"), **MORE)))
+    landed = extract.land(ws, [file])
+    found = {row["rule"]: row for row in to_rows(landed.findings)}
+    assert found["partial_answer"]["value"] == "1"
+    assert landed.job is not None
+    assert ws.ledger.job(landed.job).message == "1 record, 2 warnings"

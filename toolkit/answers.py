@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "arrival",
+    "cut_off",
     "is_error",
     "is_off",
     "keep_rows",
@@ -173,6 +174,24 @@ def _about(status: Status) -> list[dict[str, str | None]]:
     message = f"{status.request}: {explain_status(status.code, status.message)}"
     key = status.request_id
     return [finding(severity, rule, message, key=key, column=status.request, value=status.code)]
+
+
+def cut_off(answer: Answer, source: str) -> list[dict[str, str | None]]:
+    """Return findings about queries of which more was to come, which this answer does not hold."""
+    found = []
+    for status in answer.statuses:
+        if status.iterator_remaining:
+            message = (
+                f"QuickBooks had {status.iterator_remaining:,} more for {status.request}, which this answer"
+                " does not hold: the table is not complete. Land the pages that follow, or import it."
+            )
+            left = status.iterator_remaining
+            found.append(
+                finding(
+                    "warning", "partial_answer", message, column=status.request, value=left, source=source
+                )
+            )
+    return found
 
 
 def page_of(status: Status) -> tuple[int, int, int] | None:

@@ -15,6 +15,7 @@ from toolkit.answer_files import Document, Landed, Tally, Told, keep, open_docum
 from toolkit.answers import (
     Answer,
     arrival,
+    cut_off,
     is_error,
     is_off,
     keep_rows,
@@ -284,7 +285,7 @@ def _land_job(
         if job.status == "queued":
             ws.ledger.set_job(number, "running")
         records = sum(query.records for query in queries)
-        ws.ledger.set_job(number, "complete", f"{records:,} records")
+        ws.ledger.set_job(number, "complete", _told(records, tally.findings))
     _tidy(ws, staging)
 
 
@@ -299,6 +300,7 @@ def _land_loose(ws: Workspace, staging: Staging, documents: Sequence[Document], 
         ws.ledger.add_page(number, None, path, document.answer.records)
         units += units_of(document.answer, arrival(path, ws.ledger.now()), loose=loose)
         tally.add_answer(document.answer, document.source, again=document.again)
+        tally.findings += cut_off(document.answer, document.source)
         records += document.answer.records
     units.sort(key=lambda unit: unit.arrived)
     _count(land_units(ws, units, (), number, ws.ledger.now()), tally)
@@ -308,12 +310,24 @@ def _land_loose(ws: Workspace, staging: Staging, documents: Sequence[Document], 
     if error is not None and not records:
         _fail(ws, staging, number, f"{error.request}: {explain_status(error.code, error.message)}")
     else:
-        ws.ledger.set_job(number, "complete", f"{records:,} records")
+        ws.ledger.set_job(number, "complete", _told(records, tally.findings))
+
+
+def _told(records: int, found: Sequence[Mapping[str, str | None]]) -> str:
+    """Return what to say of a landed job; its findings are told again whenever its answers are landed."""
+    said = "1 record" if records == 1 else f"{records:,} records"
+    for severity in ("error", "warning"):
+        count = sum(one["severity"] == severity for one in found)
+        said += f", {count:,} {severity}{'s' if count != 1 else ''}" if count else ""
+    return said
 
 
 def _count(landing: Landing, tally: Tally) -> None:
     tally.tables.update(landing.rows)
     tally.findings += landing.findings
     for table, rows in landing.left.items():
-        message = f"{rows:,} rows were not returned any more; they are kept and marked in left_at."
+        were = "1 row was" if rows == 1 else f"{rows:,} rows were"
+        message = (
+            f"{were} deleted, or not returned any more: kept, with the time in left_at, and used no more."
+        )
         tally.findings.append(finding("info", "left_filter", message, table=table, value=rows))

@@ -1,18 +1,20 @@
 """Rows of answers into tables: newer knowledge replaces older, children go with their parents.
 
 An import that is filtered is a snapshot of its filter: a row that the filter covers and the answer lacks is
-marked as having left it, never removed. What arrived later than an answer is not undone by landing it again.
-The tables may be larger than memory: of what is stored and what comes only the keys are held.
+marked as having left it, never removed; so is one that QuickBooks says was deleted. What arrived later than
+an answer is not undone by landing it again. The tables may be larger than memory: of what is stored and what
+comes only the keys are held.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit.landing_children import (
     COMPANY,
@@ -38,6 +40,7 @@ __all__ = ["RECORDS", "Coverage", "Landing", "Unit", "coverage", "land_units"]
 RECORDS = tuple(table for table in QUICKBOOKS_TABLES if table.key and not table.parent)
 CHILDREN = tuple(table for table in QUICKBOOKS_TABLES if table.parent)
 
+_RECORD_OF = {ret: table.name for table in RECORDS for ret in table.rets}
 _QUERIED = {
     f"{ret.removesuffix('Ret')}Query": table.name
     for table in (*RECORDS, TABLES[COMPANY])
@@ -94,7 +97,7 @@ def land_units(
     moment = Moment(job, as_of, ws.ledger.now())
     arrivals = moment_millis([unit.arrived for unit in units])
     by_table: dict[str, list[Coverage]] = {}
-    for snapshot in covered:
+    for snapshot in (*covered, *_deletions(units)):
         by_table.setdefault(snapshot.table, []).append(snapshot)
     loose = np.array([unit.loose for unit in units], dtype=np.bool_)
     merged: list[Merged] = []
@@ -111,6 +114,21 @@ def land_units(
     company = _company(ws, gather(TABLES[COMPANY], units), arrivals, job, landing)
     write_tables(ws.path, merged, company, arrivals, job)
     return landing
+
+
+def _deletions(units: Sequence[Unit]) -> Iterator[Coverage]:
+    """Yield what was deleted in QuickBooks, as queries for it that found nothing."""
+    for name, kind, key in (
+        ("quickbooks.deleted_transactions", "txn_del_type", "txn_id"),
+        ("quickbooks.deleted_list_records", "list_del_type", "list_id"),
+    ):
+        for piece in gather(TABLES[name], units).pieces:
+            rows = piece.load([kind, key])
+            for deleted in rows[kind].unique().to_pylist():
+                table = _RECORD_OF.get(f"{deleted}Ret")
+                if table is not None:
+                    ids = rows[key].filter(pc.equal(rows[kind], deleted)).to_pylist()
+                    yield Coverage(table, ids=frozenset(ids))
 
 
 def _children(

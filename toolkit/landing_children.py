@@ -53,11 +53,12 @@ def merge_children(
         size = int(lines.max(initial=0)) + 1
         takes[comes] = last_rows((came * size + lines)[comes])
     goes = before >= 0
+    if "txn_line_id" in table.names:
+        goes &= ~_without_lines(table, before, came, owners, landing)[before]
     landing.rows[table.name] = int(takes.sum())
     merged = Merged(table, ~goes, incoming, takes)
     if "txn_line_id" not in table.names:
         return merged, None
-    _without_lines(table, before, came, owners, landing)
     if not with_ids:
         return merged, None
     fresh = _ids(incoming.columns(["txn_line_id"]), comes, places)
@@ -78,19 +79,25 @@ def _ids(parts: Iterable[pa.Table], which: Flags, places: Numbers) -> Taken:
     return Taken(ids.take(pa.array(chosen)), places[chosen])
 
 
-def _without_lines(table: Table, before: Numbers, came: Numbers, owners: Owners, landing: Landing) -> None:
-    """Say which records had lines and came without any."""
+def _without_lines(table: Table, before: Numbers, came: Numbers, owners: Owners, landing: Landing) -> Flags:
+    """Tell of the owners, and of none at the end, which came without the lines that they still have.
+
+    QuickBooks leaves lines out unless it is asked for them. A record that was not changed since has those
+    that are known; of one that was, nobody knows: what is said is that its lines are gone.
+    """
     lost = np.zeros(len(owners.places), dtype=np.bool_)
     lost[before[before >= 0]] = True
     lost[came[came >= 0]] = False
-    count = int(lost.sum())
+    gone = lost & ~owners.unchanged
+    count = int(gone.sum())
     if count:
         message = (
-            f"{count:,} records came without lines, and the lines known before were dropped:"
-            " ask QuickBooks with IncludeLineItems."
+            f"{count:,} changed record{'' if count == 1 else 's'} came without lines, and the lines known"
+            " before were dropped: import them again, with toolkit import, which asks for the lines."
         )
-        key = owners.least(lost)
+        key = owners.least(gone)
         landing.findings.append(finding("warning", "without_lines", message, table=table.name, key=key))
+    return np.append(lost & owners.unchanged, False)
 
 
 def owner_tables(stored: StoredTable, incoming: Incoming) -> set[str]:

@@ -100,10 +100,16 @@ class Taken:
     """The records of one table that were taken, and the unit whose row was.
 
     An id that is there twice counts where it is first.
+
+    Parameters
+    ----------
+    unchanged : numpy array or None
+        Of each whether it was known in this very state before; None where nobody asks.
     """
 
     keys: pa.Array
     places: Numbers
+    unchanged: Flags | None = None
 
 
 class Owners:
@@ -118,6 +124,8 @@ class Owners:
     ----------
     places : numpy array
         Of each owner the unit that it was taken from.
+    unchanged : numpy array
+        Of each owner whether it was known in this very state before.
     """
 
     def __init__(self, taken: Mapping[str, Taken]) -> None:
@@ -129,6 +137,11 @@ class Owners:
             count += len(one.places)
         nothing = np.zeros(0, dtype=np.int64)
         self.places: Numbers = np.concatenate([nothing, *(one.places for one in taken.values())])
+        known = (
+            np.zeros(len(one.places), dtype=np.bool_) if one.unchanged is None else one.unchanged
+            for one in taken.values()
+        )
+        self.unchanged: Flags = np.concatenate([nothing.astype(np.bool_), *known])
 
     def of(self, table: Table, parts: Iterable[pa.Table], key: str) -> Numbers:
         """Return of each child row the number of its owner; -1 where it is none of these.

@@ -193,7 +193,7 @@ def merge_records(
         What of this table the queries covered.
     """
     known = _known(table, stored)
-    compared = [name for name in table.names if name in {*table.key, "time_modified"}]
+    compared = [name for name in table.names if name in {*table.key, "time_modified", "edit_sequence"}]
     came = pa.concat_tables([table.schema.empty_table().select(compared), *incoming.columns(compared)])
     keys, places, changed = record_keys(table, came), incoming.places, millis(came, "time_modified")
     arrived, loose = arrivals[0][places], arrivals[1][places]
@@ -213,12 +213,21 @@ def merge_records(
     left_at = _left_at(table, known, stays, covered, moment, landing)
     landing.rows[table.name] = int(wins.sum())
     winners = rows[wins]
-    taken = Taken(keys.take(pa.array(winners)), places[winners])
+    unchanged = _unchanged(came.take(pa.array(winners)), known.rows, index[wins])
+    taken = Taken(keys.take(pa.array(winners)), places[winners], unchanged)
     return Merged(table, stays, incoming, takes, left_at), taken
 
 
+def _unchanged(came: pa.Table, known: pa.Table, index: Numbers) -> Flags:
+    """Tell of records whether they are known in this very state: with the same EditSequence."""
+    if "edit_sequence" not in came.schema.names:
+        return np.zeros(len(index), dtype=np.bool_)
+    before = known["edit_sequence"].take(pa.array(index, mask=index < 0))
+    return _flags(pc.fill_null(pc.equal(came["edit_sequence"], before), False))
+
+
 def _known(table: Table, stored: StoredTable) -> _Known:
-    compared = {*table.key, "time_modified", "txn_date", "is_active", "is_paid"}
+    compared = {*table.key, "time_modified", "edit_sequence", "txn_date", "is_active", "is_paid"}
     compared |= {"left_at", "imported_at", "import_job"}
     names = [name for name in table.names if name in compared]
     rows = pa.concat_tables([table.schema.empty_table().select(names), *stored.columns(names)])
@@ -273,16 +282,20 @@ def _left_at(
 def _say(table: Table, outdated: pa.Array, set_back: pa.Array, landing: Landing) -> None:
     if len(outdated):
         message = (
-            f"{len(outdated):,} records of the file were changed later than it says, as an answer before"
-            " showed: they are kept as they are known."
+            f"The file is older than what is known of {_records(len(outdated))}, from an answer landed"
+            " before: what is known is kept."
         )
         landing.findings.append(_about(table, "older_file", message, outdated))
     if len(set_back):
         message = (
-            f"{len(set_back):,} records are kept as they are known: the clock was set back since they came,"
-            " and what is known is of a later import. Check the clock, then import again."
+            f"What is known of {_records(len(set_back))} is kept: the clock was set back since it came, and"
+            " it is of a later import. Check the clock, then import again."
         )
         landing.findings.append(_about(table, "clock_set_back", message, set_back))
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"
 
 
 def _about(table: Table, rule: str, message: str, keys: pa.Array) -> dict[str, str | None]:

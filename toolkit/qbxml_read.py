@@ -92,7 +92,6 @@ class _Response:
 
     request: str
     attributes: dict[str, str]
-    line: int
     records: int = 0
     objects: list[Bound] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
@@ -236,8 +235,7 @@ class _Reader:
         elif depth == 3:
             self.path, self.response = IGNORED, None
             if self.messages == "QBXMLMsgsRs" and name.endswith("Rs"):
-                line = self.line + tokens.line(tag)
-                self.response = _Response(name.removesuffix("Rs"), tokens.attributes(tag), line)
+                self.response = _Response(name.removesuffix("Rs"), tokens.attributes(tag))
                 self.path = ANSWER
             elif self.messages == "QBXMLMsgsRs":
                 self.path = self.paths.left(name)

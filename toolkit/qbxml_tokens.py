@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from lxml import etree
 
 from toolkit.errors import QbxmlParseError
 from toolkit.qbxml_text import LONGEST
@@ -33,6 +32,8 @@ _MARKUP = re.compile(rb"<!--|<\?|<!\[CDATA\[")
 _CLOSING = {b"<!--": b"-->", b"<?": b"?>", b"<![CDATA[": b"]]>"}
 _TAG = re.compile(rb"</?[^\s<>/!?]+(?:\s+[^\s=<>]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*\s*/?>")
 _NAME = re.compile(r"[^\s/]*")
+_ATTRIBUTE = re.compile(r"""\s([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_BLANK = re.compile(r"[\t\n]")
 
 
 def plain(data: bytes) -> tuple[bytes, bytes]:
@@ -134,10 +135,12 @@ class Tokens:
 
     def attributes(self, tag: int) -> dict[str, str]:
         """Return the attributes of one tag."""
-        raw = self.data[self.start[tag] : self.end[tag] + 1]
-        if not self.empty[tag]:
-            raw = raw[:-1] + b"/>"
-        return {str(name): str(value) for name, value in etree.fromstring(raw).attrib.items()}
+        raw = self.data[self.start[tag] : self.end[tag]].decode()
+        found = {}
+        for attribute in _ATTRIBUTE.finditer(raw):
+            value = attribute[2] if attribute[2] is not None else attribute[3]
+            found[attribute[1]] = unescaped(_BLANK.sub(" ", value))  # as XML has it, before references
+        return found
 
     def line(self, tag: int) -> int:
         """Return the number of line feeds before a tag."""
