@@ -27,6 +27,7 @@ from toolkit.rehearsal.sample import SAMPLE, sample_tables
 from toolkit.tables import from_rows, to_rows
 from toolkit.workbook_tables import fill_decisions
 from toolkit.workspace import Workspace
+from toolkit.workspace_here import adopt
 
 COMPANY = "Brightwater Hosting Ltd"
 COMPANY_FILE = r"C:\Books\Brightwater Hosting.qbw"
@@ -103,6 +104,7 @@ def workspace_at(stage: str, base: Path, folder: Path) -> Path:
         Where to put the copy.
     """
     shutil.copytree(_made(stage, base), folder)
+    adopt(folder, "the test")
     return folder
 
 
@@ -114,6 +116,7 @@ def _made(stage: str, base: Path) -> Path:
         Workspace.create(folder, company=COMPANY, password=PASSWORD, company_file=COMPANY_FILE).close()
         return folder
     shutil.copytree(_made(STAGES[earlier], base), folder)
+    adopt(folder, "the test")
     with Workspace(folder) as ws:
         _STEPS[stage](ws)
     return folder

@@ -167,6 +167,9 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
 @pytest.fixture
 def demo_workspace(demo_run: DemoRun, tmp_path: Path) -> Path:
     """Return a copy of the workspace that the demo left, free to be changed."""
+    from toolkit.workspace_here import adopt
+
     copied = tmp_path / "demo"
     shutil.copytree(demo_run.workspace, copied)
+    adopt(copied, "the test")
     return copied

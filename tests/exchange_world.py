@@ -19,6 +19,7 @@ from toolkit.rehearsal import Company
 from toolkit.tables import from_rows, to_rows
 from toolkit.transform_fields import external_guid, memo
 from toolkit.workspace import Workspace
+from toolkit.workspace_here import adopt
 
 PASSWORD = "a long password"
 START = dt.datetime(2026, 1, 5, 9, 0)
@@ -125,6 +126,7 @@ class World:
             create(place).close()
         else:
             shutil.copytree(template, place)
+            adopt(place, "the test")
         ws = Workspace(place, clock=clock)
         for key, value in settings.items():
             ws.set(key, value)

@@ -19,6 +19,7 @@ PACKAGE = Path(toolkit.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "errors",
+        "crash_points",
         "columns",
         "tables_company",
         "tables_customers",
@@ -89,6 +90,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "ledger_records",
         "ledger_schema",
+        "ledger_migrations",
         "ledger_store",
         "ledger_moves",
         "ledger_jobs",
@@ -96,6 +98,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "ledger_crosswalk",
         "ledger_sets",
         "ledger_sessions",
+        "ledger_places",
         "ledger_decisions",
         "ledger_counts",
         "ledger",
@@ -105,8 +108,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "workspace_lock",
         "workspace_config",
         "workspace_tables",
+        "workspace_place",
         "workspace_making",
+        "workspace_here",
         "workspace_queue",
+        "workspace_backup",
         "workspace",
         "workbook_sheets",
         "workbook_choices",
@@ -130,8 +136,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "import_progress",
         "extract",
     ),
-    ("company_guard", "outcomes", "set_answers", "exchange", "cutover"),
-    ("wc_envelope", "wc_server", "wc_support", "wc_cheroot", "wc_http", "rehearsal", "doctor"),
+    ("company_guard", "outcomes", "witness", "lookups", "set_answers", "exchange", "cutover"),
+    (
+        "wc_envelope",
+        "wc_server",
+        "wc_support",
+        "wc_cheroot",
+        "wc_http",
+        "mortal_server",
+        "rehearsal",
+        "doctor",
+    ),
     ("display", "display_steps", "rehearse", "demo", "cli"),
 )
 PUBLIC_FACE = ("__init__", "__main__")

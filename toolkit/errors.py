@@ -8,6 +8,7 @@
     │   └── SeedError           tables that cannot be one company file: they do not add up
     ├── WorkspaceError          the folder: absent, foreign, of another version
     │   ├── WorkspaceLocked     another process writes to it
+    │   ├── WorkspaceMoved      it was moved or copied, and nobody said which of them sends
     │   └── DamagedTable        a parquet table that cannot be read
     ├── InputFileError          a file from outside that cannot be read at all
     ├── ConformError            a frame that does not fit its declared table
@@ -86,6 +87,28 @@ class WorkspaceLocked(WorkspaceError):
     def __init__(self, path: str, holder: str) -> None:
         self.path, self.holder = path, holder
         super().__init__(f"{path} is in use by {holder}: wait for it to finish, or stop it")
+
+
+class WorkspaceMoved(WorkspaceError):
+    """A workspace is not where it lived, and nobody said yet whether it was moved or copied.
+
+    Parameters
+    ----------
+    path : str
+        The workspace.
+    difference : str
+        What is not as it was, as a clause.
+    """
+
+    def __init__(self, path: str, difference: str) -> None:
+        self.path, self.difference = path, difference
+        command = f'toolkit -w "{path}" here' if " " in path else f"toolkit -w {path} here"
+        super().__init__(
+            f"nothing is sent: {difference}. Two folders with one ledger would send everything twice. "
+            f"If it was moved or renamed and the old folder is gone: {command} --moved. "
+            f"If it is a copy to look at: {command} --copy. "
+            f"If it came out of a backup of files: {command} --restored"
+        )
 
 
 class DamagedTable(WorkspaceError):
@@ -184,7 +207,8 @@ class QbxmlBuildError(QbxmlError):
 
     def __init__(self, request: str, field: str, value: str, limit: str) -> None:
         self.request, self.field, self.value, self.limit = request, field, value, limit
-        super().__init__(f"{request}: {field} = {value!r}: {limit}")
+        at = f"{field} = {value!r}: " if field else ""
+        super().__init__(f"{request}: {at}{limit}")
 
 
 class LedgerError(ToolkitError):

@@ -16,12 +16,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from toolkit import extract, outcomes, qbxml_io, set_answers
+from toolkit import extract, lookups, outcomes, qbxml_io, set_answers
 from toolkit.company_guard import agree_version, inspect, same_file
 from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError, WorkspaceLocked
 from toolkit.ledger import Job, MessageSet, Operation, Query, Session
 from toolkit.quickbooks_codes import NOTHING_RAN, PARSE_ERROR, explain_hresult
 from toolkit.workspace import Workspace
+from toolkit.workspace_place import require_here
 
 NVU, NONE, BUSY = "nvu", "none", "busy"
 FINISHED, FAILED = 100, -1
@@ -46,11 +47,17 @@ class Exchange:
     ----------
     workspace : Workspace
         Open for writing.
+
+    Raises
+    ------
+    WorkspaceMoved
+        The folder was moved or copied, and nobody said which.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._ws = workspace
         self._ledger = workspace.ledger
+        require_here(workspace.path, self._ledger)  # a copied folder must not send too
         self._calls = threading.RLock()  # one conversation: calls never overlap, whatever the client does
 
     # --- the calls ------------------------------------------------------------------------------------
@@ -108,6 +115,9 @@ class Exchange:
                 problem = set_answers.record_write(self._ws, open_set, data)
                 if problem:
                     raise ProtocolError(problem)
+                return self._progress(session)
+            if open_set.kind == "lookup":
+                self._take_lookup(open_set, data)
                 return self._progress(session)
             return self._take_read(session, open_set, data)
 
@@ -215,7 +225,11 @@ class Exchange:
     # --- what to send ---------------------------------------------------------------------------------
 
     def _has_work(self) -> bool:
-        return self._ledger.unanswered() is not None or self._settle() is not None
+        # What is unknown comes before the jobs are settled: one of which an operation may still be sent again,
+        # or hangs on what may turn out to be applied, is not complete.
+        return bool(
+            self._ledger.unanswered() is not None or self._ledger.lookups_due(1) or self._settle() is not None
+        )
 
     def _progress(self, session: Session) -> int:
         if session.closed_at is not None:
@@ -264,6 +278,8 @@ class Exchange:
             return self._ledger.resend(lost.id, session.ticket).text.decode("ascii")
         if lost is not None:
             self._give_up(lost)
+        if question := lookups.next_set(self._ledger, session.ticket, version):
+            return question.decode("ascii")
         while (job := self._settle()) is not None:
             text = (self._next_query if job.is_import else self._next_set)(job, session, version)
             if text:
@@ -387,12 +403,22 @@ class Exchange:
         self._ledger.set_session_error(session.ticket, problem)
         return self._go_on(session)
 
+    def _take_lookup(self, open_set: MessageSet, data: bytes) -> None:
+        lookups.record(
+            self._ledger, open_set, data, self._ws.inbox_name(self._ws.save_answer(data, "lookup"))
+        )
+        jobs = {self._ledger.operation(key).job for key in open_set.members}
+        for job in sorted(job for job in jobs if self._ledger.job(job).ended):
+            set_answers.land_export(self._ws, job)  # nobody else lands what came of it afterwards
+
     def _take_failure(self, session: Session, open_set: MessageSet, hresult: str, message: str) -> int:
         """Record that QuickBooks could not run a document; return the progress, or a negative number."""
         said = explain_hresult(hresult, message)
         unreadable = hresult.lower() == PARSE_ERROR
         self._ledger.set_session_error(session.ticket, said)
-        if open_set.kind != "write":
+        if open_set.kind == "lookup" and unreadable:
+            lookups.record_refused(self._ledger, open_set, said)
+        elif open_set.kind != "write":
             self._give_up(open_set)
             if unreadable:
                 for number in open_set.queries:
@@ -400,4 +426,5 @@ class Exchange:
         elif unreadable or (hresult.lower() in NOTHING_RAN and open_set.tries == 1):
             set_answers.record_refused(self._ws, open_set, said, our_fault=unreadable)
         # After any other failure a write's outcome is unknown: the set stays open and is recovered first.
-        return self._go_on(session) if unreadable else FAILED
+        # So it is after a refusal of what may have run before: the error shows, the next session looks it up.
+        return self._go_on(session) if unreadable and open_set.tries == 1 else FAILED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from toolkit.ledger_counts import Counts
 from toolkit.ledger_decisions import Decisions
+from toolkit.ledger_places import Places
 from toolkit.ledger_records import (
     JOB_MOVES,
     OPERATION_MOVES,
@@ -20,7 +21,6 @@ from toolkit.ledger_records import (
     Query,
     Session,
 )
-from toolkit.ledger_sessions import Sessions
 from toolkit.ledger_sets import REFUSED, MessageSets
 from toolkit.ledger_store import local_now
 
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-class Ledger(MessageSets, Sessions, Decisions, Counts):
+class Ledger(MessageSets, Places, Decisions, Counts):
     """The ledger of one workspace; any thread may use it, each call is one transaction.
 
     Parameters

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from toolkit.ledger_records import JOB_MOVES, OPERATION_MOVES, QUERY_MOVES
 
 SCHEMA_VERSION = 1
+"""Raise it with every change of a table here, and add the step to :mod:`toolkit.ledger_migrations`."""
 
 metadata = MetaData()
 
@@ -273,12 +274,17 @@ learned = Table(
 )
 
 
+LAWS: dict[str, str] = {}
+"""Every trigger by name, with the statement that makes it."""
+
+
 def _law(table: Table, name: str, when: str, condition: str, complaint: str) -> None:
     guard = f" WHEN {condition}" if condition else ""
     statement = (
         f"CREATE TRIGGER {table.name}_{name} BEFORE {when} ON {table.name}{guard} "
         f"BEGIN SELECT RAISE(ABORT, '{complaint}'); END"
     )
+    LAWS[f"{table.name}_{name}"] = statement
     ddl: Any = DDL  # untyped in SQLAlchemy
     rule = ddl(statement.replace("%", "%%")).execute_if(dialect="sqlite")
     event.listen(table, "after_create", rule)

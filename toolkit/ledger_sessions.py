@@ -29,7 +29,7 @@ class Sessions(Store):
         ticket = secrets.token_hex(16)
         now = self.now()
         with self.writing() as connection:
-            _end_sessions(connection, TAKEN_OVER, now)
+            end_sessions(connection, TAKEN_OVER, now)
             row = {"ticket": ticket, "user": user, "opened_at": now, "seen_at": now}
             connection.execute(insert(sessions).values(**row, facts=to_json(facts)))
         return ticket
@@ -60,7 +60,7 @@ class Sessions(Store):
         """Close a session; one that is closed already keeps its outcome."""
         with self.writing() as connection:
             _get(connection, ticket)
-            _end_sessions(connection, outcome, self.now(), ticket)
+            end_sessions(connection, outcome, self.now(), ticket)
 
     def live_session(self, timeout: float) -> Session | None:
         """Return the open session that called within ``timeout`` seconds, or ``None``."""
@@ -138,7 +138,7 @@ def _session(row: Any) -> Session:
     return Session(**{**values, "facts": from_json(row.facts)})
 
 
-def _end_sessions(connection: Connection, outcome: str, now: dt.datetime, ticket: str | None = None) -> None:
+def end_sessions(connection: Connection, outcome: str, now: dt.datetime, ticket: str | None = None) -> None:
     """Close one session or all: iterators end, so their reads are given up and their queries restart."""
     chosen: ColumnElement[bool] = sessions.c.closed_at.is_(None)
     if ticket is not None:

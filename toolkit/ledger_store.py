@@ -23,7 +23,9 @@ from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, eve
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from toolkit import ledger_schema as schema
+from toolkit.crash_points import AFTER_COMMIT, BEFORE_COMMIT, reached
 from toolkit.errors import LedgerError
+from toolkit.ledger_migrations import migrate, require_known
 
 BUSY_TIMEOUT_MS = 30_000
 
@@ -73,7 +75,7 @@ class Store:
     Raises
     ------
     LedgerError
-        The file is no ledger, or a newer toolkit made it.
+        The file is no ledger, a newer toolkit made it, or an older one cannot be brought to this version.
     """
 
     def __init__(
@@ -110,6 +112,8 @@ class Store:
         """Give a connection in one transaction: committed when the block ends, nothing kept if it raises."""
         with self._one_writer, _plain_errors(self.path), self._engine.begin() as connection:
             yield connection
+            reached(BEFORE_COMMIT)
+        reached(AFTER_COMMIT)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -127,15 +131,13 @@ class Store:
         with self.reading() as connection:
             facts = {row.key: row.value for row in connection.execute(select(schema.meta))}
         version = int(facts.get("schema_version") or 0)
-        if version != schema.SCHEMA_VERSION:
-            raise LedgerError(
-                f"{self.path} has version {version} and this toolkit works with version"
-                f" {schema.SCHEMA_VERSION}: use the toolkit that made it, or update this one"
-            )
+        require_known(self.path, version)
+        if version < schema.SCHEMA_VERSION:
+            migrate(self.path)
         return str(facts["workspace_id"])
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the ledger, as of one moment, to a new file."""
+        """Write a copy of the ledger, as of one moment, to a new file; others may write meanwhile."""
         with self.reading() as connection:
             target = sqlite3.connect(path)
             try:

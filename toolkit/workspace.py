@@ -24,6 +24,7 @@ from toolkit.tables import to_arrow, to_rows
 from toolkit.workspace_files import Packing, file_name, open_packed, save_packed, write_atomically
 from toolkit.workspace_lock import LOCK_TIMEOUT, reserved, writer_lock
 from toolkit.workspace_making import copy, first_settings, make, new_config, open_ledger
+from toolkit.workspace_place import require_here
 from toolkit.workspace_queue import (
     PILOT_DOCUMENTS,
     QueueResult,
@@ -379,6 +380,7 @@ class Workspace:
             Approved, but larger than a pilot may be. Nothing is queued.
         """
         self._require_writable()
+        require_here(self.path, self.ledger)
         return queue_plan(self.ledger, self.settings, plan, approved_by)
 
     def approve(self, job: int, who: str, note: str = "") -> None:
@@ -392,6 +394,7 @@ class Workspace:
             It is no draft.
         """
         self._require_writable()
+        require_here(self.path, self.ledger)
         if self.ledger.job(job).status == "draft":
             rows = to_rows(self.ledger.operations(job))
             require_pilot(self.ledger, self.settings, rows, f"job {job}")

@@ -14,6 +14,7 @@ from toolkit.errors import UsageError, WorkspaceError
 from toolkit.ledger import Ledger
 from toolkit.settings import Settings
 from toolkit.workspace_lock import HOLDER_FILE, LOCK_FILE
+from toolkit.workspace_place import place_of
 from toolkit.workspace_qwc import OWNER_ID, new_file_id
 
 LEDGER_FILE = "ledger.sqlite"
@@ -70,6 +71,7 @@ def make(
     try:
         if decisions is not None:
             ledger.copy_decisions(decisions)
+        ledger.settle(place_of(folder, ledger.path))
         # Last: a folder without this file is no workspace yet.
         config.save(folder, replace(made, id=ledger.workspace_id))
     finally:
@@ -105,6 +107,7 @@ def copy(source: Path, ledger: Ledger, made: config.Config, folder: Path) -> Non
     copied = Ledger(folder / LEDGER_FILE)
     try:
         copied.forget_learned()
+        copied.move_to(place_of(folder, copied.path), "toolkit", f"a copy of {source} for practice")
     finally:
         copied.close()
     config.save(folder, made)
