@@ -453,8 +453,21 @@ def test_what_is_worked_out_is_a_table_too(toolkit: Toolkit, at: Any, name: str,
 def test_the_columns_of_a_table_are_not_broken(toolkit: Toolkit, at: Any) -> None:
     said = toolkit("-w", at("imported"), "table", "quickbooks.items", "--rows", "60")
     _, heading, _, *body = (line for line in said.out.splitlines() if line.strip())
-    assert heading.split()[:3] == ["item_type", "name", "full_name"]
+    assert heading.split()[:3] == ["full_name", "item_type", "price"]
+    *body, last = body
     assert len(body) == 60
+    assert re.fullmatch(r"\d+ more columns have values: --to FILE.xlsx or --json shows everything", last)
+
+
+@pytest.mark.parametrize(("kind", "switch"), [("invoices", "--active-only"), ("items", "--open-only")])
+def test_a_switch_that_would_change_nothing_is_refused(
+    toolkit: Toolkit, at: Any, kind: str, switch: str
+) -> None:
+    workspace = at("fresh")
+    said = toolkit("-w", workspace, "import", kind, switch)
+    assert said.code == 2
+    assert switch in said.err
+    assert toolkit("-w", workspace, "jobs", "--json").json["jobs"] == []
 
 
 # --- from BluBilling ----------------------------------------------------------------------------------------

@@ -780,4 +780,4 @@ def test_a_page_that_others_should_follow_says_so(ws: Workspace, tmp_path: Path)
     found = {row["rule"]: row for row in to_rows(landed.findings)}
     assert found["partial_answer"]["value"] == "1"
     assert landed.job is not None
-    assert ws.ledger.job(landed.job).message == "1 record, 2 warnings"
+    assert ws.ledger.job(landed.job).message == "1 record, 1 error, 1 warning"

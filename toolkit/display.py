@@ -99,10 +99,14 @@ def show_findings(console: Console, findings: pd.DataFrame, *, limit: int = 20) 
 def show_left_behind(console: Console, counts: Mapping[str, int], *, limit: int = 5) -> None:
     """Print what of an answer no table keeps: in short, and what is not left behind on purpose by name."""
     total = sum(counts.values())
-    console.print(f"left behind: {total:,} values of {len(counts):,} elements (--json names them and why)")
     strange = {path: count for path, count in counts.items() if left_out_reason(path) is None}
+    purpose = "" if strange else " on purpose"
+    console.print(
+        f"left behind{purpose}: {total:,} values of {len(counts):,} elements (--json names them and why)"
+    )
     for path, count in sorted(strange.items(), key=lambda one: (-one[1], one[0]))[:limit]:
-        console.print(f"  {path}: {count:,}, which no table knows", markup=False)
+        what = "which no table knows" if "/" in path else "a kind of record that no table keeps"
+        console.print(f"  {path}: {count:,}, {what}", markup=False)
     if len(strange) > limit:
         console.print(f"  and {len(strange) - limit:,} elements more")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.columns import MONEY
 from toolkit.qbxml_cells import resolved, typed
 from toolkit.qbxml_columns import COMPANY_KEY, ORDER, Kind, Layout
 from toolkit.qbxml_paths import Paths, Use
@@ -46,6 +47,11 @@ class Rows:
     rows: pa.Table
     elements: Ints
     findings: list[tuple[int, Finding]]
+
+
+def _quoted(text: str, most: int = 40) -> str:
+    shown = " ".join(text.split())
+    return f'"{shown}"' if len(shown) <= most else f'"{shown[: most - 3]}..."'
 
 
 def rows_of(tokens: Tokens, places: Ints, paths: Paths, left: Counter[str]) -> list[Rows]:
@@ -308,12 +314,14 @@ class _Making:
             if not orphans[row]:
                 bad.setdefault(column, []).append((row, slot, text))
         for column, several in bad.items():
-            _, what = reader(table.column(column).type)
+            kind = table.column(column).type
+            _, what = reader(kind)
+            severity = "error" if kind == MONEY else "warning"  # without an amount nothing ties out
             for row, slot, text in several[:MOST_FINDINGS]:
-                message = f"{names[slot]} is not {what}: the column is left empty"
+                message = f"{names[slot]} is {_quoted(text)}, not {what}: the column is left empty"
                 key = self._shown(row, table.key)
-                self._find(row, "warning", "bad_value", message, key=key, column=column, value=text)
-            self._sum_up([row for row, _, _ in several], "warning", "bad_value", column)
+                self._find(row, severity, "bad_value", message, key=key, column=column, value=text)
+            self._sum_up([row for row, _, _ in several], severity, "bad_value", column)
         for column in self.layout.required:
             if not self.columns[column].null_count:
                 continue

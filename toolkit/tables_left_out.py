@@ -4,7 +4,7 @@ Whatever no column keeps is counted by the reader and named by ``toolkit land --
 is meant: everything else that the US product sends becomes a column, a row, or an entry here.
 
 >>> left_out_reason("CustomerRet/CreditCardInfo/CreditCardNumber")
-'about a credit card: not to be kept outside QuickBooks'
+'about a credit card: in no table; only in the answer as it came, in inbox/'
 >>> left_out_reason("InvoiceRet/Memo") is None
 True
 """
@@ -14,8 +14,8 @@ from __future__ import annotations
 __all__ = ["LEFT_OUT", "left_out_reason"]
 
 _PRINTED = "the address as it is printed: its lines repeat the address beside it"
-_CARD = "about a credit card: not to be kept outside QuickBooks"
-_BANK = "a bank account number: not to be kept outside QuickBooks"
+_CARD = "about a credit card: in no table; only in the answer as it came, in inbox/"
+_BANK = "a bank account number: in no table; only in the answer as it came, in inbox/"
 _TAX_NUMBER = "a tax number of the company or its owner: nothing here needs it"
 _LOGIN = "the name of a QuickBooks login"
 _PROGRAM = "about the program and not the books: asked anew in each session"

@@ -52,6 +52,7 @@ def import_(
     """
     if kind not in KINDS:
         raise UsageError(f"{kind}: there is no such import; choose one of {', '.join(KINDS)}")
+    _require_choice(kind, active_only=active_only, open_only=open_only)
     first, last = date_range(start, end)
     with opened(ctx, workspace) as ws:
         ids = ws.queue_import(kind, start=first, end=last, active_only=active_only, open_only=open_only)
@@ -66,6 +67,15 @@ def import_(
             console.print(f"{ws.company} and press Update Selected. Then: toolkit jobs", markup=False)
 
         emit(ctx, as_json, document, show)
+
+
+def _require_choice(kind: str, *, active_only: bool, open_only: bool) -> None:
+    """Raise where a switch would change nothing: whoever gave it expects that it does."""
+    if active_only and kind not in ("items", "customers", "all"):
+        raise UsageError(f"--active-only is for items, customers and all: {kind} has no inactive records")
+    if open_only and kind != "invoices":
+        why = "reads open invoices anyway" if kind in ("receivables", "all") else "cannot be asked for so"
+        raise UsageError(f"--open-only is for invoices: {kind} {why}")
 
 
 def _end_warnings(kind: str, end: str | None) -> list[str]:
@@ -110,7 +120,11 @@ def land(
 
         def show(console: Console) -> None:
             for name, rows in landed.tables.items():
-                console.print(f"{name}: {rows:,} rows")
+                if rows:
+                    console.print(f"{name}: {rows:,} row{'' if rows == 1 else 's'}")
+            if not landed.records:
+                asked = ", ".join(sorted({status.request for status in landed.statuses}))
+                console.print(f"no record to keep in the answer to {asked or 'nothing'}", markup=False)
             if not landed.complete:
                 console.print(f"job {landed.job} waits for more answers")
             if landed.left_behind:

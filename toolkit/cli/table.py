@@ -26,6 +26,23 @@ WIDEST_CELL = 40
 MACHINE_MADE = ("list_id", "txn_id", "fields", "expected")  # they say little to people
 _MATCHED = ("status", "reason", "suggestion", "score")
 FIRST = {
+    "quickbooks.invoices": (
+        *("ref_number", "txn_date", "customer_full_name", "due_date", "subtotal", "sales_tax_total"),
+        *("balance_remaining", "is_paid"),
+    ),
+    "quickbooks.credit_memos": (
+        *("ref_number", "txn_date", "customer_full_name", "total_amount", "credit_remaining"),
+    ),
+    "quickbooks.payments": (
+        *("ref_number", "txn_date", "customer_full_name", "total_amount", "payment_method_full_name"),
+        "unused_payment",
+    ),
+    "quickbooks.sales_receipts": ("ref_number", "txn_date", "customer_full_name", "total_amount"),
+    "quickbooks.items": (
+        *("full_name", "item_type", "price", "income_account_full_name", "sales_tax_code_full_name"),
+        "is_active",
+    ),
+    "quickbooks.customers": ("full_name", "account_number", "balance", "terms_full_name", "is_active"),
     "match.charges": ("contract_code", "price_code", "item_full_name", *_MATCHED),
     "match.customers": ("account_number", "name", "customer_full_name", *_MATCHED),
     "match.payment_methods": ("method", "payment_method_full_name", *_MATCHED),
@@ -72,6 +89,10 @@ def table(
             elif len(frame):
                 columns = fitting_columns(name, frame.head(rows), console.width)
                 console.print(terminal_table(frame, columns, limit=rows))
+                more = len(columns_for_people(name, frame, most=len(frame.columns))) - len(columns)
+                if more > 0:
+                    words = "1 more column has" if more == 1 else f"{more} more columns have"
+                    console.print(f"{words} values: --to FILE.xlsx or --json shows everything")
 
         emit(ctx, as_json, document, show)
 
