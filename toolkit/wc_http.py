@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from toolkit.crash_points import BEFORE_REPLY, reached
 from toolkit.errors import ProtocolError, ToolkitError, UsageError
 from toolkit.exchange import Exchange
 from toolkit.wc_cheroot import LimitedServer, is_loopback, listen, tls_adapter
@@ -185,6 +186,7 @@ class Front:
         except ProtocolError as error:
             raise _Refused(400, f"This is no call of the Web Connector: {error}.") from error
         self.last_poll = self.clock()
+        reached(BEFORE_REPLY)
         return answer
 
     def _through(self, environ: dict[str, Any]) -> _Answer:

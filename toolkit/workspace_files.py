@@ -16,6 +16,8 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from toolkit.crash_points import AFTER_FILE, BEFORE_FILE, reached
+
 _PIECE = 1 << 20
 _RENAME_TRIES = 20
 _RENAME_PAUSE = 0.1
@@ -49,6 +51,7 @@ class NewFile:
     def seal(self) -> None:
         """Put what was written on the disk; nothing can be written any more."""
         if not self.file.closed:
+            reached(BEFORE_FILE)
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
@@ -60,6 +63,7 @@ class NewFile:
         place.parent.mkdir(parents=True, exist_ok=True)
         _replace(self._temporary, place)
         sync_folder(place.parent)
+        reached(AFTER_FILE)
 
     def discard(self) -> None:
         """Leave everything as it was; after :meth:`commit` it does nothing."""

@@ -135,6 +135,8 @@ class WebConnector:
         self._timeout, self._verify = timeout, verify
         self._report = SessionReport()
         self._ticket = ""
+        self._client: Any = None
+        self._binding = ""
         self._service: Any = None
         self._operations: frozenset[str] = frozenset()
 
@@ -207,7 +209,8 @@ class WebConnector:
             raise ProtocolError(f"{self.url}?wsdl describes no SOAP 1.1 service")
         self._operations = frozenset(str(name) for name in bindings[0].all())
         # The real one posts to AppURL, whatever address the description gives.
-        self._service = client.create_service(bindings[0].name, self.url)
+        self._client, self._binding = client, str(bindings[0].name)
+        self._service = client.create_service(self._binding, self.url)
 
     def _call(self, name: str, **arguments: Any) -> Any:
         self._report.calls.append(name)
