@@ -450,6 +450,12 @@ def test_an_aggregate_in_place_of_a_value_is_left_behind() -> None:
     found = read(answer("<CustomerRet><ListID>1</ListID><Name><First>A</First></Name></CustomerRet>"))
     assert found.rows["quickbooks.customers"][0]["name"] is None
     assert found.left == {"CustomerRet/Name/First": 1}
+    body = "<CustomerRet><ListID>1</ListID><Name>A<First>B</First></Name><Fax> <X/></Fax></CustomerRet>"
+    found = read(answer(body))
+    assert found.rows["quickbooks.customers"][0]["name"] is None
+    assert found.left == {"CustomerRet/Name": 1, "CustomerRet/Name/First": 1}, (
+        "what cannot be read is counted"
+    )
 
 
 # --- envelope and status ------------------------------------------------------------------------------------

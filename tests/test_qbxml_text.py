@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from toolkit.columns import Column
 from toolkit.qbxml_io import Batch, LeftBehind, Status, parse
+from toolkit.qbxml_text import AnswerText
 from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 
 TABLES = {table.name: table for table in QUICKBOOKS_TABLES}
@@ -323,3 +324,14 @@ def test_a_record_without_its_key_is_a_finding_in_every_table(name: str) -> None
         assert (finding["rule"], finding["table"]) == ("missing_key", name)
         assert finding["column"] == _required(name)[0].name
         assert status.records == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["&#" + "0" * 200_000, "&#x" + "0" * 200_000, "\uffff" * 100_000, "&#1;" * 100_000, "&#" * 100_000],
+)
+def test_what_has_to_be_put_right_takes_time_in_proportion(text: str) -> None:
+    """With a pattern that goes back and forth, or lines counted anew, this would take an hour."""
+    document = f"<QBXML><QBXMLMsgsRs><A>\n{text}</A></QBXMLMsgsRs></QBXML>"
+    pieces = list(AnswerText(BytesIO(document.encode())))
+    assert sum(map(len, pieces)) <= len(document.encode())

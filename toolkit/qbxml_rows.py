@@ -115,6 +115,10 @@ class _Piece:
                 left[self.paths.names[path]] += int(self._counts[path])
             elif use in (Use.LEFT, Use.PART, Use.ROW) and written[path]:
                 left[self.paths.names[path]] += int(written[path])
+            elif use is Use.VALUE and written[path] < self._counts[path]:
+                mixed = self.tokens.mixed(self.at(path))
+                if mixed:
+                    left[self.paths.names[path]] += mixed
 
 
 @dataclass(slots=True)

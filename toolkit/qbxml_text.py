@@ -28,7 +28,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # What is in UTF-8 no character that XML takes. Bytes that are not UTF-8 come from the decoder as U+DC80 to
 # U+DCFF.
 _FOREIGN = re.compile("[\ufffe\uffff\ud800-\udfff]")
-_NUMBER = re.compile(rb"(x?)0*([0-9a-fA-F]+);")
+_NUMBER = re.compile(rb"(x?)([0-9a-fA-F]+);")
 _PROLOG = re.compile(r"[\s\ufeff]*(?:(?:<\?.*?\?>|<!--.*?-->)[\s\ufeff]*)*", re.DOTALL)
 _DECLARATION = re.compile(r"<\?xml\s.*?\?>|\ufeff", re.DOTALL)
 _ROOT = re.compile(r"<([^\s<>/]{1,60})")
@@ -179,6 +179,8 @@ class AnswerText:
         if rest[:9].upper() == "<!DOCTYPE" and "html" not in rest[9:20].lower():
             raise QbxmlParseError("it has a document type declaration, which qbXML never has", line)
         root = _ROOT.match(rest)
+        if root is None and rest[:2] in ("\x1f\udc8b", "(\udcb5"):
+            raise QbxmlParseError("it is compressed: name it .gz or .zst, as it is", line)
         if root is None:
             raise QbxmlParseError("it is not XML: text where <QBXML> should begin", line)
         name = root[1]
@@ -217,7 +219,7 @@ class AnswerText:
             if "\udc80" <= found <= "\udcff":
                 self._foreign += 1
                 return bytes([ord(found) - 0xDC00]).decode("cp1252", "replace")
-            self._remove(1, text.count("\n", 0, match.start()))
+            self._remove(1, 0 if self._first_removed else text.count("\n", 0, match.start()))
             return ""
 
         return _FOREIGN.sub(right, text).encode()
@@ -247,6 +249,7 @@ class AnswerText:
 def _code(mark: bytes, digits: bytes) -> int | None:
     """Return the number that a reference tells; None where it is none."""
     try:
+        digits = digits.lstrip(b"0") or b"0"
         return int(digits, 16 if mark else 10) if len(digits) < 9 else 1 << 30
     except ValueError:
         return None

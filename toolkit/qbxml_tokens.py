@@ -133,6 +133,14 @@ class Tokens:
         """Return the text of one element, references resolved."""
         return unescaped(str(self.strings[int(self.opens[element]) * _STRINGS + 2]))
 
+    def mixed(self, elements: Ints) -> int:
+        """Return how many elements have a text and elements behind it: the text is no value."""
+        tags = self.opens[elements]
+        tags = tags[~self.empty[tags] & (tags < len(self.start) - 1)]
+        tags = tags[~self.closes[tags + 1] & (self.start[tags + 1] - self.end[tags] > 1)]
+        texts = (unescaped(str(self.strings[int(tag) * _STRINGS + 2])) for tag in tags)
+        return sum(not text.isspace() for text in texts)
+
     def attributes(self, tag: int) -> dict[str, str]:
         """Return the attributes of one tag."""
         raw = self.data[self.start[tag] : self.end[tag]].decode()
