@@ -74,9 +74,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"which (default: all). {listed}")
     parser.add_argument("--runs", type=int, help="runs of each task (default: by case, 1 to 5)")
     parser.add_argument("--scale", type=float, help="how much of the full size (default: 1)")
-    parser.add_argument(
-        "--quick", action="store_true", help=f"--scale {QUICK} --runs 1: about a minute, rough"
-    )
+    parser.add_argument("--quick", action="store_true", help=f"--scale {QUICK} --runs 1: two minutes, rough")
     parser.add_argument("--memory-mb", type=int, default=1000, help="size of the answer of the case memory")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write everything that was measured to a file"
@@ -131,7 +129,9 @@ def main(given: Sequence[str] | None = None) -> int:
     if chosen.json:
         document = report.as_json(results, settings)
         chosen.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return 0 if report.met(results) else 1
+        shown = chosen.json.name if chosen.json.is_absolute() else chosen.json.as_posix()
+        print(f"The same as JSON: {shown}")
+    return report.exit_code(results)
 
 
 if __name__ == "__main__":

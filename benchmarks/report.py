@@ -33,9 +33,10 @@ class Result:
     goals: Sequence[Goal]
 
 
-def met(results: Sequence[Result]) -> bool:
-    """Return whether no target was missed."""
-    return all(goal.met is not False for result in results for goal in result.goals)
+def exit_code(results: Sequence[Result]) -> int:
+    """Return 0 where every target is met, 1 where one is missed, 2 where one could not be measured."""
+    verdicts = {goal.met for result in results for goal in result.goals}
+    return 1 if False in verdicts else 2 if None in verdicts else 0
 
 
 def machine() -> dict[str, Any]:
@@ -60,7 +61,7 @@ def as_json(results: Sequence[Result], settings: Mapping[str, Any]) -> dict[str,
     return {
         "machine": machine(),
         "settings": dict(settings),
-        "met": met(results),
+        "met": exit_code(results) == 0,
         "cases": [
             {
                 "name": result.case.name,
@@ -116,16 +117,17 @@ def show(console: Console, results: Sequence[Result], settings: Mapping[str, Any
         console.print(f"At {settings['scale']:g} of the size that the targets are about: ratios are rougher.")
     for result in results:
         console.print()
-        console.print(_table(result))
+        console.print(_table(result, float(settings["scale"])))
         for goal in result.goals:
             console.print(_sentence(goal), markup=False, highlight=False)
     console.print()
     console.print(EXPLAINED, highlight=False)
 
 
-def _table(result: Result) -> Table:
+def _table(result: Result, scale: float) -> Table:
     runs = f"{result.runs} run{'s' if result.runs > 1 else ''} each"
-    table = Table(title=f"{result.case.title} ({runs})", title_justify="left", title_style="bold")
+    size = "" if scale == 1 else f", at {scale:g} of that size"
+    table = Table(title=f"{result.case.title}{size} ({runs})", title_justify="left", title_style="bold")
     table.add_column("", no_wrap=True)
     for name in ("CPU s", "fixed s", "MB/s", f"x {result.case.baseline}", "peak MB"):
         table.add_column(name, justify="right")

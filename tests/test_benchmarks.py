@@ -14,8 +14,8 @@ import pytest
 from lxml import etree
 
 from benchmarks import __main__ as bench
-from benchmarks import measure
-from benchmarks.cases import Row, land, linear, memory, write
+from benchmarks import measure, report
+from benchmarks.cases import Goal, Row, land, linear, memory, write
 from benchmarks.documents import (
     BYTES_PER_INVOICE,
     Contents,
@@ -266,6 +266,7 @@ def test_a_missed_target_is_the_exit_code(
         return Usage(0.5 + taken * work, 50_000_000, ""), {}
 
     monkeypatch.setattr(bench, "run", run)
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: name)  # as if all were installed
     path = tmp_path / "measured.json"
     assert bench.main(["land", "--scale", "0.0001", "--runs", "2", "--json", str(path)]) == code
     printed = capsys.readouterr().out
@@ -315,7 +316,10 @@ def test_a_tiny_run_of_everything(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert path.exists(), done.stderr
     document = json.loads(path.read_text(encoding="utf-8"))
-    assert done.returncode == (0 if document["met"] else 1)
+    verdicts = [goal["met"] for case in document["cases"] for goal in case["goals"]]
+    assert done.returncode == (1 if False in verdicts else 2 if None in verdicts else 0)
+    assert document["met"] is (done.returncode == 0)
+    assert "at 0.001 of that size" in done.stdout
     assert {case["name"]: [row["name"] for row in case["rows"]] for case in document["cases"]} == TASKS
     assert document["machine"]["cores"] >= 1
     assert document["machine"]["packages"]["lxml"]
@@ -330,3 +334,11 @@ def test_a_tiny_run_of_everything(tmp_path: Path) -> None:
             assert goal["met"] in (True, False, None)
             assert goal["text"] in done.stdout
     assert str(ROOT) not in done.stdout + path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("values", "code"), [([1.0, 2.0], 0), ([1.0, 9.0], 1), ([9.0, None], 1), ([1.0, None], 2), ([], 0)]
+)
+def test_what_is_not_known_is_not_met(values: list[float | None], code: int) -> None:
+    goals = [Goal("some work", value, 3.0) for value in values]
+    assert report.exit_code([report.Result(bench.CASES["land"], 1, {}, goals)]) == code
