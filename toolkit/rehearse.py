@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,17 +11,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from toolkit.errors import RequestRefused, UsageError
+from toolkit.errors import UsageError
 from toolkit.ledger import local_now
 from toolkit.rehearsal import Company, SessionReport, WebConnector
+from toolkit.rehearsal.campaign import Campaign
+from toolkit.rehearsal.faults import Fault, draw
+from toolkit.rehearsal.verdict import compare
 from toolkit.tables import TABLES, to_rows
 from toolkit.wc_http import Server
 from toolkit.workspace import Workspace
 
 FILE = r"C:\Rehearsal\company.qbw"
 MOST_SESSIONS = 5
-MOST_BETWEEN = 2
-"""Documents that pass untouched between two planted faults, at most."""
+SETS_A_FAULT = 2
+"""Message sets for each planted fault, so that all of them find one."""
 WatchProgress = Callable[[int], None]
 
 
@@ -42,6 +44,8 @@ class RehearsalReport:
         ``ledger.operations`` of the scratch copy that were not applied.
     faults : list of str
         The planted faults that came to pass, each in one sentence.
+    differences : list of str
+        What the simulated company and the ledger do not agree on at the end, each in one sentence.
     """
 
     outcome: str
@@ -49,49 +53,7 @@ class RehearsalReport:
     jobs: pd.DataFrame
     rejected: pd.DataFrame
     faults: list[str] = field(default_factory=list)
-
-
-class FaultyCompany(Company):
-    """A simulated company whose answers get lost, as they do when QuickBooks or the line goes down.
-
-    Before or after it ran the document: whoever sent it cannot tell which, and must find out.
-
-    Parameters
-    ----------
-    company : Company
-        The company that it is, but for the faults.
-    faults : int
-        How many answers get lost.
-    seed : int
-        Which ones: the same seed, the same faults.
-    """
-
-    def __init__(self, company: Company, faults: int, seed: int) -> None:
-        super().__init__(company.books, company.file_path)
-        self._random = random.Random(seed)
-        self._gaps = [self._random.randint(0, MOST_BETWEEN) for _ in range(faults)]
-        self._documents = 0
-        self.happened: list[str] = []
-
-    def process(self, qbxml: str) -> str:
-        """Run a document, and perhaps lose its answer.
-
-        Raises
-        ------
-        RequestRefused
-            QuickBooks would refuse the document, or a planted fault.
-        """
-        self._documents += 1
-        if not self._gaps or self._gaps[0] > 0:
-            self._gaps[:1] = [gap - 1 for gap in self._gaps[:1]]
-            return super().process(qbxml)
-        del self._gaps[0]
-        ran = self._random.random() < 0.5
-        if ran:
-            super().process(qbxml)
-        when = "after it ran" if ran else "before it ran"
-        self.happened.append(f"the answer to document {self._documents} was lost, {when}")
-        raise RequestRefused("0x80040402", "There was an unexpected error.", "planted by the rehearsal")
+    differences: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -144,7 +106,12 @@ def run_queue(
 
 
 def rehearse(
-    ws: Workspace, watch: WatchProgress | None = None, *, faults: int = 0, seed: int = 0
+    ws: Workspace,
+    watch: WatchProgress | None = None,
+    *,
+    faults: int = 0,
+    seed: int = 0,
+    kills: int | None = None,
 ) -> RehearsalReport:
     """Run the queue, drafts included, on a scratch copy against a company made from its tables.
 
@@ -155,9 +122,13 @@ def rehearse(
     watch : callable, optional
         Called with the percent done after every round.
     faults : int
-        How many answers get lost on the way; every lost one has to be recovered.
+        How many faults are planted: the server, in a process of its own, is killed; answers are lost,
+        doubled, refused; see :mod:`toolkit.rehearsal.faults`. Each has to be recovered. Message sets are
+        made smaller where there would be less of them than faults.
     seed : int
-        Which ones.
+        Which ones: the same seed, the same faults.
+    kills : int, optional
+        How many of them kill the server; about one in six by default.
 
     Raises
     ------
@@ -171,35 +142,66 @@ def rehearse(
     ]
     if not waiting:
         raise UsageError("nothing is queued: `toolkit export` or `toolkit import` makes a job")
-    tables = {name: ws.read(name) for name in TABLES if name.startswith("quickbooks.")}
-    file_path = ws.settings["company_file"] or FILE
-    company = FaultyCompany(
-        Company.from_tables(tables, clock=local_now, file_path=file_path, strict=False), faults, seed
-    )
+    company = _company(ws)
     password = secrets.token_urlsafe(16)
+    happened: list[str] = []
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         scratch = ws.copy_to(Path(folder) / "workspace", password=password)
         try:
             for job in waiting:
                 if job["status"] == "draft":
                     scratch.ledger.approve(job["id"], "rehearsal")
-            with serving(scratch) as server:
-                reports = run_queue(scratch, server, company, password, watch, spare=faults)
-            jobs, operations = scratch.read("ledger.jobs"), scratch.read("ledger.operations")
+            if faults:
+                happened, reports = _run_faulty(scratch, company, password, watch, draw(seed, faults, kills))
+            else:
+                with serving(scratch) as server:
+                    reports = run_queue(scratch, server, company, password, watch)
+            return _report({job["id"] for job in waiting}, scratch, company, reports, happened)
         finally:
             scratch.close()
-    return _report({job["id"] for job in waiting}, jobs, operations, reports, company.happened)
+
+
+def _company(ws: Workspace) -> Company:
+    tables = {name: ws.read(name) for name in TABLES if name.startswith("quickbooks.")}
+    file_path = ws.settings["company_file"] or FILE
+    return Company.from_tables(tables, clock=local_now, file_path=file_path, strict=False)
+
+
+def _run_faulty(
+    scratch: Workspace,
+    company: Company,
+    password: str,
+    watch: WatchProgress | None,
+    planned: Sequence[Fault],
+) -> tuple[list[str], list[SessionReport]]:
+    """Run the queue in a fault campaign; return what came to pass, and the sessions."""
+    operations = scratch.read("ledger.operations")
+    documents = int((operations["status"] == "pending").sum())
+    if documents:
+        room = max(1, documents // (len(planned) * SETS_A_FAULT))
+        scratch.set("set_size", str(min(room, scratch.settings["set_size"])))
+    scratch.close()
+    names = {name: getattr(scratch, name) for name in ("user", "owner_id", "file_id")}
+    campaign = Campaign(scratch.path, company, password=password, planned=planned, on_round=watch, **names)
+    return campaign.happened, campaign.run()
 
 
 def _report(
     waiting: set[int],
-    jobs: pd.DataFrame,
-    operations: pd.DataFrame,
+    scratch: Workspace,
+    company: Company,
     reports: Sequence[SessionReport],
     happened: list[str],
 ) -> RehearsalReport:
+    jobs, operations = scratch.read("ledger.jobs"), scratch.read("ledger.operations")
     mine = operations[operations["job"].isin(waiting)]
     rejected = mine[mine["status"] != "applied"]
+    verdict = compare(
+        [scratch.ledger.operation(key) for key in mine["key"]],
+        company,
+        scratch.tables(),
+        others=set(operations["key"]),
+    )
     mine_jobs = [job for job in to_rows(jobs) if job["id"] in waiting]
     imports = [job for job in mine_jobs if job["kind"] != "export"]
     unfinished = [job["id"] for job in mine_jobs if job["status"] != "complete"]
@@ -212,4 +214,7 @@ def _report(
     if unfinished:
         parts.append(f"not finished: job {', '.join(map(str, unfinished))}")
         parts.extend(report.last_error or report.outcome for report in reports[-1:])
-    return RehearsalReport("; ".join(parts), rejected.empty and not unfinished, jobs, rejected, happened)
+    if not verdict.good:
+        parts.append(f"company and ledger differ in {len(verdict.differences)}")
+    good = rejected.empty and not unfinished and verdict.good
+    return RehearsalReport("; ".join(parts), good, jobs, rejected, happened, list(verdict.differences))

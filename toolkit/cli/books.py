@@ -222,23 +222,30 @@ def serve(
 
 def rehearse(
     ctx: typer.Context,
-    faults: Annotated[int, typer.Option("--faults", min=0, help="Answers that get lost on the way.")] = 0,
+    faults: Annotated[
+        int, typer.Option("--faults", min=0, help="Faults: the server killed, answers lost, doubled, ...")
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Which ones: the same seed, the same faults.")] = 0,
+    kills: Annotated[
+        int | None,
+        typer.Option("--kills", min=0, help="How many kill the server; one in six.", show_default=False),
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the queue against a simulated QuickBooks, on a copy.
 
     The company is made of this workspace's tables. Drafts are run too. The real ledger and tables are never
-    touched.
+    touched. With --faults the server is killed and answers are lost on the way; at the end company and
+    ledger are compared row by row.
 
     Example: toolkit rehearse
-             toolkit rehearse --faults 3 --seed 1
+             toolkit rehearse --faults 30 --seed 1
     """
     from toolkit.rehearse import rehearse as run_rehearsal
 
     with opened(ctx, workspace) as ws:
-        report = run_rehearsal(ws, faults=faults, seed=seed)
+        report = run_rehearsal(ws, faults=faults, seed=seed, kills=kills)
 
         def show(console: Console) -> None:
             console.print(f"REHEARSAL of {ws.company}: {report.outcome}", markup=False)
@@ -247,6 +254,11 @@ def rehearse(
             )
             for fault in report.faults:
                 console.print(f"  planted: {fault}", markup=False)
+            for difference in report.differences:
+                console.print(f"  DIFFERS: {difference}", markup=False)
+            if report.differences and faults:
+                chosen = "" if kills is None else f" --kills {kills}"
+                console.print(f"Again: toolkit rehearse --faults {faults} --seed {seed}{chosen}")
             columns = ("id", "kind", "status", "total", "applied", "rejected", "unknown", "skipped")
             console.print(terminal_table(report.jobs, columns))
             if len(report.rejected):
@@ -260,6 +272,7 @@ def rehearse(
             "jobs": report.jobs,
             "rejected": report.rejected,
             "faults": report.faults,
+            "differences": report.differences,
         }
         emit(ctx, as_json, document, show)
     finish(failed=not report.good)

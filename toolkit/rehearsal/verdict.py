@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -52,7 +52,10 @@ class Verdict:
 
 
 def compare(
-    operations: Sequence[Operation], company: Company, tables: Mapping[str, pd.DataFrame] | None = None
+    operations: Sequence[Operation],
+    company: Company,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    others: Collection[str] = (),
 ) -> Verdict:
     """Compare the ledger's operations with what a company holds.
 
@@ -66,11 +69,13 @@ def compare(
         The simulated company.
     tables
         Declared ``quickbooks.*`` tables of the workspace, which must have every applied document.
+    others
+        Keys of operations that are not judged, and whose documents may be there.
     """
     held = _held(company)
     landed = {} if tables is None else tables
     found = [text for one in operations for text in _judge(one, held.get(one.key, []))]
-    known = {one.key for one in operations}
+    known = {one.key for one in operations} | set(others)
     found += [f"{key}: it is in the company, and nobody meant it" for key in held if key not in known]
     found += _lists(operations, company)
     found += _landing(operations, landed)
@@ -113,14 +118,15 @@ def _lists(operations: Sequence[Operation], company: Company) -> Iterator[str]:
     now = company.tables()
     for kind, table in _NAMES.items():
         ids = {row["list_id"] for row in to_rows(now[table])}
-        names = Counter(row["name"] for row in to_rows(now[table]))
+        names = Counter(row["full_name"] for row in to_rows(now[table]))
         for one in operations:
-            if one.record_kind != kind or not one.request.endswith("Add"):
+            if one.record_kind != kind or one.status != "applied" or not one.request.endswith("Add"):
                 continue
-            if one.status == "applied" and one.list_id not in ids:
+            name = one.expected.get("full_name") or one.fields.get("Name")
+            if one.list_id not in ids:
                 yield f"{one.key}: the ledger says applied, and {one.list_id} is not in the company"
-            if one.status == "applied" and names[one.fields.get("Name", "")] != 1:
-                yield f"{one.key}: its name is in the company {names[one.fields.get('Name', '')]} times"
+            elif names[name] != 1:
+                yield f"{one.key}: {name} is in the company {names[name]} times"
 
 
 def _landing(operations: Sequence[Operation], tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
