@@ -6,7 +6,7 @@ Each step reads tables from the workspace, lets a pure module think, and writes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from toolkit import mapping, reconcile, transform, workbook
 from toolkit.carry_forward import CarryForward, plan_carry_forward
+from toolkit.corrections import CORRECTIONS, apply_corrections
 from toolkit.errors import InputFileError, UsageError
 from toolkit.import_plan import Scope, import_jobs
 from toolkit.qbxml_versions import LATEST
@@ -45,7 +46,7 @@ class Matches:
 
 def match(ws: Workspace) -> Matches:
     """Match all there is with the decisions that stand; a side that is not there yet is a warning."""
-    tables = ws.tables()
+    tables, _ = corrected_tables(ws)
     charges = mapping.match_charges(
         tables["billing.charges"],
         tables["quickbooks.items"],
@@ -130,7 +131,7 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
     InputFileError
         ``out`` is a folder.
     """
-    plan = plan_carry_forward(ws.tables(), ws.settings)
+    plan = plan_carry_forward(corrected_tables(ws)[0], ws.settings)
     if not plan.ready:
         return plan, None
     bindings = [
@@ -166,15 +167,26 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
 def plan_export(ws: Workspace, **options: Any) -> transform.Plan:
     """Return the plan of an export; ``options`` as :func:`toolkit.transform.plan_export` takes them.
 
-    It is made for the qbXML version of the newest session; before the first one, for the latest.
+    It is made for the qbXML version of the newest session; before the first one, for the latest. Values that
+    were corrected count as corrected, with a finding on each.
     """
     version = ws.ledger.agreed_version() or LATEST
-    return transform.plan_export(ws.tables(), ws.settings, **{"version": version, **options})
+    tables, corrected = corrected_tables(ws)
+    plan = transform.plan_export(tables, ws.settings, **{"version": version, **options})
+    if not len(corrected):
+        return plan
+    return replace(plan, findings=findings([*to_rows(plan.findings), *to_rows(corrected)]))
+
+
+def corrected_tables(ws: Workspace) -> tuple[Mapping[str, pd.DataFrame], pd.DataFrame]:
+    """Return the workspace's tables with the corrections that stand, and the findings on those."""
+    tables = ws.tables()
+    return apply_corrections(tables, tables[CORRECTIONS])
 
 
 def tie_out(ws: Workspace) -> reconcile.TieOut:
     """Tie out what QuickBooks holds to what was sent."""
-    return reconcile.tie_out(ws.tables(), ws.settings)
+    return reconcile.tie_out(corrected_tables(ws)[0], ws.settings)
 
 
 def queue_refresh(ws: Workspace) -> int:
@@ -312,7 +324,7 @@ def _mapping_steps(ws: Workspace) -> Iterator[Step]:
             "Carry open invoices forward", "done", f"{carried} documents carried", "toolkit carry-forward"
         )
         return
-    plan = plan_carry_forward(ws.tables(), ws.settings)
+    plan = plan_carry_forward(corrected_tables(ws)[0], ws.settings)
     errors = int((plan.findings["severity"] == "error").sum())
     yield Step(
         "Carry open invoices forward",

@@ -96,6 +96,20 @@ DECISION_TABLES = (
         (Column("kind", TEXT, required=True), *_choice("item"), *_DECIDED),
         key=("kind",),
     ),
+    Table(
+        "mapping.corrections",
+        "One value of BluBilling's that a person corrected; the loaded table stays as it was.",
+        (
+            Column("table", TEXT, required=True, help="Declared table: billing.customers, ..."),
+            Column("key", TEXT, required=True, help="Key of the row; parts joined with ' / '."),
+            Column("column", TEXT, required=True),
+            Column("value", TEXT, help="The value that counts, as text; null for none."),
+            Column("old_value", TEXT, help="BluBilling's value that it takes the place of, as text."),
+            Column("job", INTEGER, help="The job that QuickBooks rejected it in, where it did."),
+            *_DECIDED,
+        ),
+        key=("table", "key", "column"),
+    ),
 )
 
 LOCAL_ITEMS = Table(

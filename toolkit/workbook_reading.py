@@ -47,7 +47,7 @@ from toolkit.workbook_sheets import (
     standing_entry,
 )
 
-__all__ = ["WorkbookRead", "read_workbook"]
+__all__ = ["WorkbookRead", "is_formula", "open_book", "read_workbook", "text_of"]
 
 _HEADER_ROWS = 10  # an analyst may put a title above the header
 
@@ -106,7 +106,7 @@ def read_workbook(
     frames = Frames(
         charges, customers, payment_methods, items, quickbooks_customers, quickbooks_methods, local_items
     )
-    book = _open(Path(path))
+    book = open_book(Path(path))
     written = _check_fingerprint(book, Path(path), workspace_id)
     reading = _Reading(Path(path).name, frames, written.rows, written.stamp == stamp)
     for sheet in SHEETS:
@@ -127,7 +127,8 @@ class _Written:
     rows: dict[str, list[str | None]]
 
 
-def _open(path: Path) -> Workbook:
+def open_book(path: Path) -> Workbook:
+    """Open a workbook; ``InputFileError`` where it is none or cannot be read."""
     try:
         with warnings.catch_warnings():
             # Excel keeps drop-downs of other sheets in an extension: openpyxl leaves it out and warns.
@@ -144,7 +145,7 @@ def _open(path: Path) -> Workbook:
 def _check_fingerprint(book: Workbook, path: Path, workspace_id: str) -> _Written:
     rows: list[list[str | None]] = []
     if HIDDEN in book.sheetnames:
-        rows = [[_text(cell) for cell in cells] for cells in book[HIDDEN].iter_rows()]
+        rows = [[text_of(cell) for cell in cells] for cells in book[HIDDEN].iter_rows()]
     pairs = {row[0]: row[1] for row in rows[: len(FINGERPRINT)] if len(row) > 1}
     properties: Any = book.custom_doc_props  # type: ignore[attr-defined]  # younger than the stubs
     for prop in properties.props:
@@ -160,7 +161,8 @@ def _check_fingerprint(book: Workbook, path: Path, workspace_id: str) -> _Writte
     return _Written(stamp, {str(row[0]): row[1:] for row in rows[len(FINGERPRINT) :] if row[0] is not None})
 
 
-def _text(cell: Any) -> str | None:
+def text_of(cell: Any) -> str | None:
+    """Return what a cell holds as the text to compare it by; ``None`` for nothing."""
     value = cell.value
     return cell_text(from_cell(value) if isinstance(value, str) else value)
 
@@ -241,11 +243,11 @@ class _Reading:
     ) -> Iterator[_Line]:
         for cells in page.iter_rows(min_row=header_row + 1):
             by_name: dict[str, Any] = {name: cells[place] for name, place in places.items()}
-            key = {name: _text(by_name[name]) for name in sheet.key}
+            key = {name: text_of(by_name[name]) for name in sheet.key}
             if all(part is None for part in key.values()):
                 continue
             line = _Line(int(by_name["decision"].row), key, by_name)
-            formulas = [name for name in (*sheet.key, *sheet.fill) if _is_formula(by_name.get(name))]
+            formulas = [name for name in (*sheet.key, *sheet.fill) if is_formula(by_name.get(name))]
             if formulas:
                 message = "this is a formula: type the text itself, or paste it as a value"
                 self.report("error", "formula", message, sheet, line, formulas[0], by_name[formulas[0]].value)
@@ -276,7 +278,7 @@ class _Reading:
         """Return what the line says; a column that was deleted says what it said."""
         before = self._before(sheet, line) or (None, None, None)
         texts = [
-            _text(line.cells[name]) if name in line.cells else old
+            text_of(line.cells[name]) if name in line.cells else old
             for name, old in zip(("decision", "note", "new_name"), before, strict=True)
         ]
         return texts[0], texts[1], texts[2]
@@ -288,11 +290,11 @@ class _Reading:
             return
         others = [name for name in sheet.columns if name not in (*sheet.key, *sheet.fill)]
         for name, old in zip(others, [*texts[3:], *[None] * len(others)], strict=False):
-            if name in line.cells and _text(line.cells[name]) != old:
+            if name in line.cells and text_of(line.cells[name]) != old:
                 message = (
                     f"{name} was edited (it was {old!r}): only decision, note and new_name are read back"
                 )
-                self.report("info", "edited_column", message, sheet, line, name, _text(line.cells[name]))
+                self.report("info", "edited_column", message, sheet, line, name, text_of(line.cells[name]))
 
     def _decide(self, sheet: Sheet, line: _Line, row: Row, chosen: Choices) -> None:
         now = standing_entry({"new_name": None, **row})
@@ -351,12 +353,13 @@ class _Reading:
 def _header(page: Worksheet, sheet: Sheet) -> tuple[int, dict[str, int]] | None:
     """Return the header's row number and the place of each known column, or ``None``."""
     for number, cells in enumerate(page.iter_rows(max_row=_HEADER_ROWS), 1):
-        texts = [_text(cell) for cell in cells]
+        texts = [text_of(cell) for cell in cells]
         counted = Counter(texts)
         if all(counted[name] == 1 for name in (*sheet.key, "decision")):
             return number, {name: texts.index(name) for name in sheet.columns if counted[name] == 1}
     return None
 
 
-def _is_formula(cell: Any) -> bool:
+def is_formula(cell: Any) -> bool:
+    """Return whether a cell holds a formula."""
     return cell is not None and cell.data_type == "f"

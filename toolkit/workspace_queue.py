@@ -55,6 +55,20 @@ def queue_plan(ledger: Ledger, settings: Settings, plan: Plan, approved_by: str 
     return QueueResult(job, len(plan.operations) - len(left), both)
 
 
+def queue_draft(ledger: Ledger, plan: Plan) -> QueueResult:
+    """Queue corrected rows as a draft, whatever the settings: a cured row is a person's to approve.
+
+    The job tells the days of its documents, and no switch: it is no export of a range.
+    """
+    dates = sorted(row["txn_date"] for row in to_rows(plan.operations) if row["txn_date"])
+    days = {"start": dates[0], "end": dates[-1]} if dates else {"start": None, "end": None}
+    facts = _facts(plan) | days | {"switches": ["corrections"], "pilot": False}
+    job, left = ledger.add_export(plan.operations, meta=facts) if len(plan.operations) else (None, None)
+    frames = [frame for frame in (plan.left_out, left) if frame is not None and len(frame)]
+    both = conform(pd.concat(frames), "plan.left_out") if frames else empty("plan.left_out")
+    return QueueResult(job, len(plan.operations) - (0 if left is None else len(left)), both)
+
+
 def require_pilot(
     ledger: Ledger, settings: Settings, operations: Sequence[Mapping[str, Any]], what: str, *, jobs: int = 1
 ) -> None:
