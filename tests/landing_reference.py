@@ -19,6 +19,11 @@ RECORDS = {
 }
 LINES = {"quickbooks.invoice_lines": "quickbooks.invoices"}
 LINKS = "quickbooks.linked_transactions"
+APART = {  # what tells two rows of one owner apart
+    "quickbooks.invoice_lines": ("line_number",),
+    LINKS: ("applied_to_txn_id", "txn_id", "link_type"),
+    FIELDS: ("owner_id", "name"),
+}
 SNAPSHOTS = ("quickbooks.invoices", "quickbooks.credit_memos")  # the others have no left_at
 
 
@@ -50,6 +55,7 @@ class Books:
     ) -> None:
         """Land the rows of responses, in the order in which they came."""
         self.rows, self.left, self.said = {}, {}, set()
+        self._stood: dict[Any, tuple[int, int, bool]] = {}
         self._moment = (job, as_of, now)
         taken: dict[str, dict[Any, int]] = {}
         for name, key in RECORDS.items():
@@ -111,6 +117,11 @@ class Books:
             if keys:
                 first = min(keys) if len(key) == 1 else "\x1f".join(min(keys))
                 self.said.add((rule, name, first, str(len(keys))))
+        for one, (place, row) in latest.items():
+            here = [other for at, other in order if at == place and id_of(other) == one]
+            (nth,) = [number for number, other in enumerate(here) if other is row]
+            differ = len({(other.get("time_modified"), other.get("edit_sequence")) for other in here}) > 1
+            self._stood[name, one] = nth, len(here), differ
         kept = [row for row in self.tables.get(name, []) if id_of(row) not in winners]
         if name in SNAPSHOTS:
             self._mark(name, kept, asked)
@@ -141,26 +152,61 @@ class Books:
         old = self.tables.get(name, [])
         came = [(place, row) for place, unit in enumerate(units) for row in unit.rows.get(name, ())]
         comes = [(place, row) for place, row in came if taken.get(row["txn_id"]) == place]
-        last = {(row["txn_id"], row["line_number"]): id(row) for _, row in comes}
-        new = [(place, row) for place, row in comes if id(row) in last.values()]
+        new = self._chosen(name, comes, {id(row): (parent, row["txn_id"]) for _, row in comes})
         lost = {row["txn_id"] for row in old if row["txn_id"] in taken} - {row["txn_id"] for _, row in came}
         if lost:
             self.said.add(("without_lines", name, min(lost), None))
         self.tables[name] = [row for row in old if row["txn_id"] not in taken]
         self.tables[name] += [row | self._stamp(units[place]) for place, row in new]
         self.rows[name] = len(new)
-        fresh = {row["txn_line_id"]: place for place, row in comes if row["txn_line_id"] is not None}
+        fresh = {row["txn_line_id"]: place for place, row in new if row["txn_line_id"] is not None}
+        for _, row in new:
+            self._stood[name, row["txn_line_id"]] = self._stood[parent, row["txn_id"]]
         gone = {row["txn_line_id"]: 0 for row in old if row["txn_id"] in taken}
         return fresh, gone
 
+    def _chosen(
+        self, name: str, came: list[tuple[int, Row]], whose: dict[int, tuple[str, Any]]
+    ) -> list[tuple[int, Row]]:
+        """Return the rows of that occurrence of their owner which counts."""
+        left_out: set[int] = set()
+        doubtful: list[tuple[str, Any]] = []
+        for owner in set(whose.values()):
+            nth, times, differ = self._stood[owner]
+            runs: list[list[int]] = [[]]
+            seen: list[Any] = []
+            for _, row in came:
+                if whose[id(row)] == owner:
+                    identity = tuple(row.get(one) for one in APART[name])
+                    if seen.count(identity) == len(runs):
+                        runs.append([])
+                    seen.append(identity)
+                    runs[-1].append(id(row))
+            if times == 1:
+                continue
+            each = max(1, len(runs) // times)
+            first = len(runs) - each if nth == times - 1 else min(nth * each, len(runs) - 1)
+            for number, run in enumerate(runs):
+                if not first <= number < first + each:
+                    left_out.update(run)
+            if differ and not (name in LINES and len(runs) == times):
+                doubtful.append(owner)
+        if doubtful:
+            self.said.add(("more_than_once", name, min(doubtful)[1], None))
+        return [(place, row) for place, row in came if id(row) not in left_out]
+
     def _links(self, units: Sequence[Unit], taken: dict[str, dict[Any, int]]) -> None:
         old = self.tables.get(LINKS, [])
-        new = [
-            row | self._stamp(unit)
+        came = [
+            (place, row)
             for place, unit in enumerate(units)
             for row in unit.rows.get(LINKS, ())
             if taken.get(row["owner_table"], {}).get(row["owner_txn_id"]) == place
         ]
+        chosen = self._chosen(
+            LINKS, came, {id(row): (row["owner_table"], row["owner_txn_id"]) for _, row in came}
+        )
+        new = [row | self._stamp(units[place]) for place, row in chosen]
         stays = [row for row in old if row["owner_txn_id"] not in taken.get(row["owner_table"], {})]
         self.tables[LINKS], self.rows[LINKS] = stays + new, len(new)
 
@@ -170,11 +216,17 @@ class Books:
         old = self.tables.get(FIELDS, [])
         came = [(place, row) for place, unit in enumerate(units) for row in unit.rows.get(FIELDS, ())]
         of_company = any(row["owner_table"] == COMPANY for _, row in came)
+        owned = [
+            (place, row)
+            for place, row in came
+            if owners.get(row["owner_table"], {}).get(row["owner_key"]) == place
+        ]
+        whose = {id(row): (row["owner_table"], row["owner_key"]) for _, row in owned}
+        chosen = [id(row) for _, row in self._chosen(FIELDS, owned, whose)]
         new = [
             row | self._stamp(units[place])
             for place, row in came
-            if row["owner_table"] == COMPANY
-            or owners.get(row["owner_table"], {}).get(row["owner_key"]) == place
+            if row["owner_table"] == COMPANY or id(row) in chosen
         ]
         stays = [
             row

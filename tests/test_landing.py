@@ -646,3 +646,60 @@ def test_the_last_of_several_is_found() -> None:
     numbers = np.array([5, 3, 5, 1, 3, 5])
     assert landing_keys.last_rows(numbers).tolist() == [False, False, False, True, True, True]
     assert landing_keys.last_rows(np.array([1, 2, 9])).all()
+
+
+# --- a record that stands in one response more than once
+
+
+def landed_once(tmp_path: Path, rows: dict[str, list[dict[str, Any]]], *, loose: bool = False) -> Landing:
+    ws: Any = SimpleNamespace(path=tmp_path, ledger=SimpleNamespace(now=lambda: at(9)))
+    with Staging(tmp_path) as staging_:
+        return land_units(ws, staged([reference.Unit(rows, NOON, loose)], staging_), (), 1, NOON)
+
+
+def some_lines(txn: str, *memos: str) -> list[dict[str, Any]]:
+    return [
+        {"txn_id": txn, "line_number": number, "line_kind": "line", "description": memo}
+        for number, memo in enumerate(memos, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("later", "loose", "expected"),
+    [(2, False, ["x"]), (2, True, ["x"]), (1, False, ["x"]), (0, True, ["a", "b", "c"])],
+)
+def test_lines_are_of_the_occurrence_that_counts(
+    tmp_path: Path, later: int, loose: bool, expected: list[str]
+) -> None:
+    heads = [{"txn_id": "A", "time_modified": at(1)}, {"txn_id": "A", "time_modified": at(later)}]
+    lines = some_lines("A", "a", "b", "c") + some_lines("A", "x")
+    landing = landed_once(tmp_path, {INVOICES: heads, LINES: lines}, loose=loose)
+    found = stored(tmp_path)
+    assert [row["time_modified"] for row in found[INVOICES]] == [at(later if expected == ["x"] else 1)]
+    assert [row["description"] for row in found[LINES]] == expected
+    assert landing.findings == []
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_nothing_is_stored_twice_of_a_record_that_comes_twice(tmp_path: Path, changed: bool) -> None:
+    payments, applied = "quickbooks.payments", "quickbooks.payment_applications"
+    heads = [{"txn_id": "P", "edit_sequence": "7"}, {"txn_id": "P", "edit_sequence": "8" if changed else "7"}]
+    rows = {
+        payments: heads,
+        applied: 2 * [{"payment_txn_id": "P", "txn_id": "A"}, {"payment_txn_id": "P", "txn_id": "B"}],
+        reference.LINKS: 2 * [{"owner_table": payments, "owner_txn_id": "P", "txn_id": "A"}],
+        reference.FIELDS: 2 * [{"owner_table": payments, "owner_key": "P", "name": "n"}],
+    }
+    landing = landed_once(tmp_path, rows)
+    found = stored(tmp_path)
+    assert [row["txn_id"] for row in found[applied]] == ["A", "B"]
+    assert len(found[payments]) == len(found[reference.LINKS]) == len(found[reference.FIELDS]) == 1
+    doubtful = {(row["rule"], row["table"], row["key"]) for row in landing.findings}
+    tables = (applied, reference.LINKS, reference.FIELDS)
+    assert doubtful == ({("more_than_once", table, "P") for table in tables} if changed else set())
+
+
+def test_what_a_record_says_twice_of_itself_is_kept(tmp_path: Path) -> None:
+    link = {"owner_table": INVOICES, "owner_txn_id": "A", "txn_id": "P"}
+    landed_once(tmp_path, {INVOICES: [{"txn_id": "A"}], reference.LINKS: [link, link]})
+    assert len(stored(tmp_path)[reference.LINKS]) == 2

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.columns import Table
-from toolkit.landing_keys import Flags, Incoming, Numbers, Owners, Taken, last_rows
+from toolkit.landing_keys import Flags, Incoming, Numbers, Owners, Taken, codes, groups, ranks, row_keys
 from toolkit.landing_merge import Landing, Merged
 from toolkit.tables import TABLES, finding
 from toolkit.workspace_tables import StoredTable
@@ -18,6 +18,12 @@ __all__ = ["COMPANY", "CUSTOM_FIELDS", "Lines", "merge_children", "merge_custom_
 
 COMPANY = "quickbooks.company"
 CUSTOM_FIELDS = "quickbooks.custom_fields"
+LINKS = "quickbooks.linked_transactions"
+
+_TOLD_APART_BY = {  # those that have no key
+    LINKS: ("owner_table", "owner_txn_id", "applied_to_txn_id", "txn_id", "link_type"),
+    CUSTOM_FIELDS: ("owner_table", "owner_key", "owner_id", "name"),
+}
 
 Lines = dict[str, tuple[Taken, Taken]]
 """By line table the incoming lines, and the stored ones whose document was landed."""
@@ -44,14 +50,8 @@ def merge_children(
     names = [name for name in ("owner_table", table.parent_key) if name in table.names]
     before = owners.of(table, stored.columns(names), table.parent_key)
     came = owners.of(table, incoming.columns(names), table.parent_key)
-    places = incoming.places
-    comes = owners.same_unit(came, places)
-    takes = comes.copy()
-    if "line_number" in table.names:
-        # A record that stands twice in one response: its later lines count, as its later row does.
-        lines = _numbers(incoming.columns(["line_number"]))
-        size = int(lines.max(initial=0)) + 1
-        takes[comes] = last_rows((came * size + lines)[comes])
+    comes = owners.same_unit(came, incoming.places)
+    takes = comes & ~_of_others(table, incoming, came, comes, owners, landing)
     goes = before >= 0
     if "txn_line_id" in table.names:
         goes &= ~_without_lines(table, before, came, owners, landing)[before]
@@ -61,22 +61,63 @@ def merge_children(
         return merged, None
     if not with_ids:
         return merged, None
-    fresh = _ids(incoming.columns(["txn_line_id"]), comes, places)
-    return merged, (fresh, _ids(stored.columns(["txn_line_id"]), goes, np.zeros_like(before)))
+    fresh = _ids(incoming.columns(["txn_line_id"]), takes, came, owners)
+    return merged, (fresh, _ids(stored.columns(["txn_line_id"]), goes, before, owners))
 
 
-def _numbers(parts: Iterable[pa.Table]) -> Numbers:
-    """Return a column of numbers as an array."""
-    found = [rows.column(0).to_numpy() for rows in parts]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+def _of_others(
+    table: Table, incoming: Incoming, came: Numbers, comes: Flags, owners: Owners, landing: Landing
+) -> Flags:
+    """Tell of rows whether they belong to another occurrence of their owner than the one that counts.
+
+    A record may stand several times in one response, whose rows come one after another without saying of
+    which it is. The next begins where a row comes again: a line with its number, another with what it is
+    told apart by. That is exact where every occurrence has lines. Otherwise rows that are the same are
+    there once, and it is said where the occurrences differ.
+    """
+    others = np.zeros_like(comes)
+    rows = np.flatnonzero(comes)
+    rows = rows[owners.times[came[rows]] > 1]
+    if not len(rows):
+        return others
+    names = _TOLD_APART_BY.get(table.name, table.key)
+    keys = pa.concat_tables([table.schema.empty_table().select(names), *incoming.columns(names)])
+    same, _ = ranks(codes(row_keys(keys.take(pa.array(rows)), names)))
+    order, starts = groups(came[rows])
+    group = np.cumsum(starts) - 1
+    most = int(same.max()) + 1
+    run = np.maximum.accumulate(same[order] + group * most) - group * most
+    runs = run[np.append(np.flatnonzero(starts)[1:], len(rows)) - 1] + 1
+    of = came[rows[order[starts]]]
+    times, nth = owners.times[of], owners.nth[of]
+    each = np.maximum(1, runs // times)
+    first = np.where(nth == times - 1, runs - each, np.minimum(nth * each, runs - 1))
+    others[rows[order]] = (run < first[group]) | (run >= (first + each)[group])
+    told = (runs == times) if "line_number" in table.names else np.zeros_like(runs, dtype=np.bool_)
+    doubtful = np.zeros(len(owners.places), dtype=np.bool_)
+    doubtful[of[owners.differs[of] & ~told]] = True
+    if doubtful.any():
+        message = (
+            f"{_records(int(doubtful.sum()))} stood in one answer more than once, in different states, and"
+            " which rows are of which is not told: import them again, with toolkit import."
+        )
+        key = owners.least(doubtful)
+        landing.findings.append(finding("warning", "more_than_once", message, table=table.name, key=key))
+    return others
 
 
-def _ids(parts: Iterable[pa.Table], which: Flags, places: Numbers) -> Taken:
-    """Return the ids of some lines, the last first."""
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"
+
+
+def _ids(parts: Iterable[pa.Table], which: Flags, of: Numbers, owners: Owners) -> Taken:
+    """Return the ids of some lines, the last first, each as often in its unit as its owner."""
     columns = [chunk for rows in parts for chunk in rows.column(0).chunks]
     ids = pa.chunked_array(columns, type=pa.string()).combine_chunks()
     chosen = np.flatnonzero(which & ids.is_valid().to_numpy(zero_copy_only=False))[::-1]
-    return Taken(ids.take(pa.array(chosen)), places[chosen])
+    own = of[chosen]
+    repeated = owners.nth[own], owners.times[own], owners.differs[own]
+    return Taken(ids.take(pa.array(chosen)), owners.places[own], None, *repeated)
 
 
 def _without_lines(table: Table, before: Numbers, came: Numbers, owners: Owners, landing: Landing) -> Flags:
@@ -119,7 +160,8 @@ def merge_custom_fields(
     gone = Owners({name: before for name, (_, before) in lines.items()})
     of_company = _of_company(incoming.columns(names))
     came = owners.of(table, incoming.columns(names), "owner_key")
-    takes = of_company | owners.same_unit(came, incoming.places)
+    comes = owners.same_unit(came, incoming.places)
+    takes = of_company | (comes & ~_of_others(table, incoming, came, comes, owners, landing))
     goes = owners.of(table, stored.columns(names), "owner_key") >= 0
     goes |= gone.of(table, stored.columns(names), "owner_key") >= 0
     if of_company.any():

@@ -32,7 +32,10 @@ __all__ = [
     "lookup",
     "millis",
     "moment_millis",
+    "occurrences",
+    "ranks",
     "record_keys",
+    "row_keys",
     "together",
 ]
 
@@ -105,11 +108,18 @@ class Taken:
     ----------
     unchanged : numpy array or None
         Of each whether it was known in this very state before; None where nobody asks.
+    nth, times : numpy array or None
+        Of each how often it stands in its unit, and which of these, from 0, was taken; None: once.
+    differs : numpy array or None
+        Of each whether it stands there in different states.
     """
 
     keys: pa.Array
     places: Numbers
     unchanged: Flags | None = None
+    nth: Numbers | None = None
+    times: Numbers | None = None
+    differs: Flags | None = None
 
 
 class Owners:
@@ -126,6 +136,8 @@ class Owners:
         Of each owner the unit that it was taken from.
     unchanged : numpy array
         Of each owner whether it was known in this very state before.
+    nth, times, differs : numpy array
+        Of each owner what :class:`Taken` says.
     """
 
     def __init__(self, taken: Mapping[str, Taken]) -> None:
@@ -137,11 +149,20 @@ class Owners:
             count += len(one.places)
         nothing = np.zeros(0, dtype=np.int64)
         self.places: Numbers = np.concatenate([nothing, *(one.places for one in taken.values())])
-        known = (
-            np.zeros(len(one.places), dtype=np.bool_) if one.unchanged is None else one.unchanged
-            for one in taken.values()
-        )
-        self.unchanged: Flags = np.concatenate([nothing.astype(np.bool_), *known])
+
+        def every(name: str, otherwise: bool | int) -> Any:
+            told = [getattr(one, name) for one in taken.values()]
+            counts = [len(one.places) for one in taken.values()]
+            filled = (
+                np.full(count, otherwise) if one is None else one
+                for one, count in zip(told, counts, strict=True)
+            )
+            return np.concatenate([nothing.astype(type(otherwise)), *filled])
+
+        self.unchanged: Flags = every("unchanged", False)
+        self.nth: Numbers = every("nth", 0)
+        self.times: Numbers = every("times", 1)
+        self.differs: Flags = every("differs", False)
 
     def of(self, table: Table, parts: Iterable[pa.Table], key: str) -> Numbers:
         """Return of each child row the number of its owner; -1 where it is none of these.
@@ -210,7 +231,12 @@ def together(parts: Iterable[pa.Table], least: int) -> Iterator[pa.Table]:
 
 def record_keys(table: Table, rows: pa.Table) -> pa.Array:
     """Return what tells the records of a table apart, as one text each."""
-    return _joined([rows[name] for name in table.key])
+    return row_keys(rows, table.key)
+
+
+def row_keys(rows: pa.Table, names: Sequence[str]) -> pa.Array:
+    """Return some columns of rows as one text each."""
+    return _joined([rows[name] for name in names])
 
 
 def _joined(columns: list[Any]) -> pa.Array:
@@ -270,6 +296,31 @@ def last_rows(numbers: Numbers) -> Flags:
     order, starts = groups(numbers)
     last[order[:-1]] = starts[1:]
     return last
+
+
+def ranks(numbers: Numbers) -> tuple[Numbers, Numbers]:
+    """Return of each row how many with its number stand before it, and how many there are."""
+    order, starts = groups(numbers)
+    first = np.flatnonzero(starts)
+    group = np.cumsum(starts) - 1
+    rank, count = np.empty_like(numbers), np.empty_like(numbers)
+    rank[order] = np.arange(len(numbers)) - first[group]
+    count[order] = np.diff(np.append(first, len(numbers)))[group]
+    return rank, count
+
+
+def occurrences(numbers: Numbers, places: Numbers, states: Numbers) -> tuple[Numbers, Numbers, Flags]:
+    """Return of each record which occurrence in its unit it is, of how many, and whether they differ.
+
+    Parameters
+    ----------
+    numbers, places, states : numpy array
+        Of each the record, the unit that it came in, and its state.
+    """
+    in_unit = numbers * (int(places.max(initial=0)) + 1) + places
+    nth, times = ranks(in_unit)
+    _, alike = ranks(in_unit * (int(states.max(initial=0)) + 1) + states)
+    return nth, times, alike < times
 
 
 def _owners(table: Table, rows: pa.Table) -> Iterator[tuple[str, Flags | None]]:

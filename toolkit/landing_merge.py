@@ -23,7 +23,9 @@ from toolkit.landing_keys import (
     lookup,
     millis,
     moment_millis,
+    occurrences,
     record_keys,
+    row_keys,
 )
 from toolkit.tables import TABLES, finding
 from toolkit.workspace_tables import StoredTable
@@ -214,8 +216,22 @@ def merge_records(
     landing.rows[table.name] = int(wins.sum())
     winners = rows[wins]
     unchanged = _unchanged(came.take(pa.array(winners)), known.rows, index[wins])
-    taken = Taken(keys.take(pa.array(winners)), places[winners], unchanged)
+    repeated = _repeated(came, keys, places, winners)
+    taken = Taken(keys.take(pa.array(winners)), places[winners], unchanged, *repeated)
     return Merged(table, stays, incoming, takes, left_at), taken
+
+
+def _repeated(
+    came: pa.Table, keys: pa.Array, places: Numbers, winners: Numbers
+) -> tuple[Numbers, Numbers, Flags] | tuple[()]:
+    """Tell of records which of their rows in one unit they are, where any has more than one."""
+    numbers = codes(keys)
+    if len(numbers) <= int(numbers.max(initial=-1)) + 1:
+        return ()
+    state = [name for name in ("time_modified", "edit_sequence") if name in came.schema.names]
+    states = codes(row_keys(came, state)) if state else np.zeros_like(numbers)
+    nth, times, differs = occurrences(numbers, places, states)
+    return nth[winners], times[winners], differs[winners]
 
 
 def _unchanged(came: pa.Table, known: pa.Table, index: Numbers) -> Flags:
