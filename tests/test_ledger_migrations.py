@@ -22,10 +22,12 @@ ROWS = """
 INSERT INTO meta VALUES ('schema_version', '1'), ('workspace_id', '0123456789abcdef0123456789abcdef');
 INSERT INTO jobs VALUES (1, 'export', 'draft', NULL, '{}', '2026-01-05T09:00:00.000', NULL, NULL);
 INSERT INTO job_history VALUES (1, 1, NULL, 'draft', '2026-01-05T09:00:00.000', 'ann', NULL);
-INSERT INTO operations (id, key, job, current, request, record_kind, position, status, fields, depends_on, amount)
-    VALUES (1, 'invoice:7', 1, 1, 'InvoiceAdd', 'invoice', 1, 'pending', '{}', '[]', '12.30');
+INSERT INTO operations
+    (id, key, job, current, request, record_kind, position, status, fields, depends_on, amount) VALUES
+    (1, 'invoice:7', 1, 1, 'InvoiceAdd', 'invoice', 1, 'pending', '{}', '[]', '12.30');
 INSERT INTO operation_history VALUES (1, 1, NULL, 'pending', '2026-01-05T09:00:00.000', NULL, NULL, NULL);
-INSERT INTO decisions VALUES (1, 'waivers', '["f1"]', 'waived', 'known', '{}', 'ann', '2026-01-05T09:00:00.000');
+INSERT INTO decisions VALUES
+    (1, 'waivers', '["f1"]', 'waived', 'known', '{}', 'ann', '2026-01-05T09:00:00.000');
 """
 
 

@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from toolkit.errors import DamagedTable, ToolkitError
+from toolkit.errors import DamagedTable, ToolkitError, WorkspaceMoved
 from toolkit.tables import TABLES
 from toolkit.wc_support import ago
 from toolkit.workspace import Workspace, local_now
+from toolkit.workspace_place import elsewhere
 
 __all__ = ["Check", "Reply", "examine", "probe"]
 
@@ -98,7 +99,11 @@ def examine(
     ]
     try:
         jobs = ws.ledger.jobs()["status"].value_counts().to_dict()
-        checks.append(Check("ledger", True, f"readable, with {sum(jobs.values())} jobs"))
+        taken_at = ws.ledger.restored()
+        since = f", restored from a backup of {taken_at}" if taken_at else ""
+        checks.append(Check("ledger", True, f"readable, with {sum(jobs.values())} jobs{since}"))
+        if other := elsewhere(ws.path, ws.ledger):
+            checks.append(Check("place", False, str(WorkspaceMoved(str(ws.path), other))))
         checks.append(Check("company", *_company(ws)))
         waiting = sum(int(jobs.get(state, 0)) for state in ("queued", "running"))
         checks.append(Check("last call", *_last_call(ws, reply, waiting, clock())))

@@ -7,12 +7,16 @@ since. What people said about it is kept in the append-only table of decisions.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from toolkit.ledger_jobs import Jobs
+from toolkit.ledger_migrations import BUSY_SECONDS
 from toolkit.ledger_moves import move_operation
 from toolkit.ledger_records import ACTIVE_JOBS
 from toolkit.ledger_schema import (
@@ -24,8 +28,6 @@ from toolkit.ledger_schema import (
     meta,
     operation_history,
     operations,
-    pages,
-    sessions,
     set_members,
 )
 from toolkit.ledger_sessions import Sessions, end_sessions
@@ -36,8 +38,16 @@ EVENTS = "workspace"
 """Under this name the table of decisions keeps what people said about the workspace as a whole."""
 
 _OPEN_JOBS = ("draft", *ACTIVE_JOBS, "held")
-_GROWING = (jobs, job_history, operations, operation_history, message_sets, sessions, pages, decisions)
-"""Tables whose rows are numbered upward and never go."""
+_GROWING = {
+    **{
+        table.name: [column.name for column in table.columns]
+        for table in (job_history, operation_history, decisions)
+    },
+    "message_sets": ["set_id", "kind", "opened_at"],
+    "pages": ["job", "path"],
+    "crosswalk": ["record_kind", "key", "quickbooks_id"],
+}
+"""Tables in which rows stay as they are, with the columns that never change."""
 
 
 class Places(Sessions, Jobs):
@@ -138,10 +148,25 @@ class Places(Sessions, Jobs):
                 for row in connection.execute(chosen).mappings()
             ]
 
-    def extent(self) -> dict[str, int]:
-        """Return how far each table goes: the highest number of a row; a later state is nowhere lower."""
-        with self.reading() as connection:
-            return {table.name: connection.scalar(select(func.max(table.c.id))) or 0 for table in _GROWING}
+    def unknown_to(self, other: Path) -> dict[str, int]:
+        """Return how many rows of each table another ledger lacks; those that it has all are left out.
+
+        Looked at are the tables that only grow: whatever happened left a row in one of them.
+
+        Parameters
+        ----------
+        other : Path
+            A ledger of the same version, which nobody writes to.
+        """
+        found = {}
+        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as raw:
+            raw.execute("ATTACH ? AS other", (str(other),))
+            for table, names in _GROWING.items():
+                chosen = ", ".join(f'"{name}"' for name in names)
+                rows = f'SELECT {chosen} FROM main."{table}" EXCEPT SELECT {chosen} FROM other."{table}"'
+                count = raw.execute(f"SELECT count(*) FROM ({rows})").fetchone()[0]
+                found[table] = int(count)
+        return {table: count for table, count in found.items() if count}
 
     # --- inside a transaction -------------------------------------------------------------------------
 

@@ -13,10 +13,10 @@ from toolkit.errors import UsageError, WorkspaceError
 from toolkit.ledger import Ledger, local_now
 from toolkit.workspace_lock import reserved
 from toolkit.workspace_making import LEDGER_FILE, open_ledger
-from toolkit.workspace_place import place_of
+from toolkit.workspace_place import elsewhere, place_of
 from toolkit.workspace_qwc import new_file_id
 
-__all__ = ["adopt", "adopt_restored", "make_copy", "without_auto_approval"]
+__all__ = ["adopt", "adopt_restored", "elsewhere", "make_copy", "without_auto_approval"]
 
 
 def adopt(

@@ -19,7 +19,7 @@ from toolkit.workspace_qwc import OWNER_ID, new_file_id
 
 LEDGER_FILE = "ledger.sqlite"
 
-_FOLDERS = ("inbox", "quickbooks", "billing", "mapping", "reports")
+FOLDERS = ("inbox", "quickbooks", "billing", "mapping", "reports")
 # Settings that belong to one company file or to one run of a cutover: `init --from` leaves them behind.
 _NOT_CARRIED = ("company_file", "pilot", "auto_approve")
 
@@ -65,7 +65,7 @@ def make(
 ) -> None:
     """Make the folders, the ledger with the decisions taken over, and ``workspace.toml``."""
     require_vacant(folder)
-    for name in _FOLDERS:
+    for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / LEDGER_FILE, clock=clock)
     try:

@@ -19,7 +19,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from toolkit import __version__, cutover
-from toolkit.cli import billing, books, fix, queue, setup, table
+from toolkit.cli import backup, billing, books, fix, queue, setup, table
 from toolkit.cli.shared import (
     EXIT_FINDINGS,
     EXIT_USAGE,
@@ -42,6 +42,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "init": setup.init,
     "set": setup.set_,
     "doctor": setup.doctor,
+    "backup": backup.backup,
+    "restore": backup.restore,
+    "here": backup.here,
     "import": books.import_,
     "serve": books.serve,
     "land": books.land,

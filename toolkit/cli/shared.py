@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -20,8 +20,9 @@ from rich.console import Console
 from tqdm import tqdm
 
 from toolkit.display import to_json
-from toolkit.errors import UsageError
+from toolkit.errors import ToolkitError, UsageError, WorkspaceMoved
 from toolkit.workspace import Workspace
+from toolkit.workspace_place import elsewhere
 
 EXIT_DONE, EXIT_FINDINGS, EXIT_USAGE = 0, 1, 2
 WIDTH_OF_A_FILE = 110
@@ -80,6 +81,24 @@ def named_workspace(ctx: typer.Context, workspace: Path | None) -> Path | None:
     return workspace or ctx.obj.workspace or (Path(variable) if variable else None)
 
 
+def folder_named(ctx: typer.Context, workspace: Path | None) -> Path:
+    """Return the folder of the workspace that is named; ``UsageError`` where none is."""
+    path = named_workspace(ctx, workspace)
+    if path is None:
+        raise UsageError(
+            f"no workspace is named: use -w DIR or set {WORKSPACE_VARIABLE} (make one: toolkit init DIR)"
+        )
+    return path
+
+
+def _warn_of_another_place(ws: Workspace) -> None:
+    """Say on standard error that a workspace was moved or copied: it can be read, and sends nothing."""
+    with suppress(ToolkitError, OSError):  # what is wrong with the ledger, the command itself says
+        other = elsewhere(ws.path, ws.ledger)
+        if other:
+            typer.echo(f"toolkit: warning: {WorkspaceMoved(str(ws.path), other)}", err=True)
+
+
 @contextmanager
 def opened(ctx: typer.Context, workspace: Path | None) -> Iterator[Workspace]:
     """Open the workspace that is named, and close it at the end.
@@ -89,13 +108,9 @@ def opened(ctx: typer.Context, workspace: Path | None) -> Iterator[Workspace]:
     UsageError
         None is named.
     """
-    path = named_workspace(ctx, workspace)
-    if path is None:
-        raise UsageError(
-            f"no workspace is named: use -w DIR or set {WORKSPACE_VARIABLE} (make one: toolkit init DIR)"
-        )
-    ws = Workspace(path)
+    ws = Workspace(folder_named(ctx, workspace))
     try:
+        _warn_of_another_place(ws)
         yield ws
     finally:
         ws.close()
