@@ -55,6 +55,7 @@ class Books:
     ) -> None:
         """Land the rows of responses, in the order in which they came."""
         self.rows, self.left, self.said = {}, {}, set()
+        self._unchanged: set[tuple[str, Any]] = set()
         self._stood: dict[Any, tuple[int, int, bool]] = {}
         self._moment = (job, as_of, now)
         taken: dict[str, dict[Any, int]] = {}
@@ -122,6 +123,9 @@ class Books:
             (nth,) = [number for number, other in enumerate(here) if other is row]
             differ = len({(other.get("time_modified"), other.get("edit_sequence")) for other in here}) > 1
             self._stood[name, one] = nth, len(here), differ
+            state = row.get("edit_sequence")
+            if state is not None and state == known.get(one, {}).get("edit_sequence"):
+                self._unchanged.add((name, one))
         kept = [row for row in self.tables.get(name, []) if id_of(row) not in winners]
         if name in SNAPSHOTS:
             self._mark(name, kept, asked)
@@ -154,15 +158,17 @@ class Books:
         comes = [(place, row) for place, row in came if taken.get(row["txn_id"]) == place]
         new = self._chosen(name, comes, {id(row): (parent, row["txn_id"]) for _, row in comes})
         lost = {row["txn_id"] for row in old if row["txn_id"] in taken} - {row["txn_id"] for _, row in came}
+        keeps = {txn for txn in lost if (parent, txn) in self._unchanged}
+        lost -= keeps
         if lost:
             self.said.add(("without_lines", name, min(lost), None))
-        self.tables[name] = [row for row in old if row["txn_id"] not in taken]
+        self.tables[name] = [row for row in old if row["txn_id"] not in taken or row["txn_id"] in keeps]
         self.tables[name] += [row | self._stamp(units[place]) for place, row in new]
         self.rows[name] = len(new)
         fresh = {row["txn_line_id"]: place for place, row in new if row["txn_line_id"] is not None}
         for _, row in new:
             self._stood[name, row["txn_line_id"]] = self._stood[parent, row["txn_id"]]
-        gone = {row["txn_line_id"]: 0 for row in old if row["txn_id"] in taken}
+        gone = {row["txn_line_id"]: 0 for row in old if row["txn_id"] in taken and row["txn_id"] not in keeps}
         return fresh, gone
 
     def _chosen(
@@ -207,8 +213,39 @@ class Books:
             LINKS, came, {id(row): (row["owner_table"], row["owner_txn_id"]) for _, row in came}
         )
         new = [row | self._stamp(units[place]) for place, row in chosen]
-        stays = [row for row in old if row["owner_txn_id"] not in taken.get(row["owner_table"], {})]
+        keeps = set()
+        came_for = {(row["owner_table"], row["owner_txn_id"]) for _, row in came}
+        for rule, table, txn in self._lost(old, taken, came_for, units):
+            if rule == "links_kept":
+                keeps.add((table, txn))
+        stays = [
+            row
+            for row in old
+            if row["owner_txn_id"] not in taken.get(row["owner_table"], {})
+            or (row["owner_table"], row["owner_txn_id"]) in keeps
+        ]
         self.tables[LINKS], self.rows[LINKS] = stays + new, len(new)
+
+    def _lost(
+        self,
+        old: list[Row],
+        taken: dict[str, dict[Any, int]],
+        came: set[tuple[str, str]],
+        units: Sequence[Unit],
+    ) -> list[tuple[str, str, str]]:
+        """Return what becomes of the links of records that came without them, and say it."""
+        found = []
+        for table, txn in sorted({(row["owner_table"], row["owner_txn_id"]) for row in old} - came):
+            place = taken.get(table, {}).get(txn)
+            if place is None:
+                continue
+            told = any(row["owner_table"] == table for row in units[place].rows.get(LINKS, ()))
+            same = (table, txn) in self._unchanged
+            found.append(("links_gone" if told else "links_kept" if same else "without_links", table, txn))
+        for rule in {rule for rule, _, _ in found}:
+            first = next(txn for one, _, txn in found if one == rule)
+            self.said.add((rule, LINKS, first, None))
+        return found
 
     def _fields(
         self, units: Sequence[Unit], owners: dict[str, dict[Any, int]], gone: dict[str, dict[str, int]]

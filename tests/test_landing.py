@@ -58,6 +58,7 @@ def documents(draw: st.DrawFn, table: str) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of one invoice or credit memo and of what stands in it."""
     txn = draw(IDS)
     head = {"txn_id": txn, "time_modified": draw(MAYBE), "txn_date": draw(DAYS)}
+    head["edit_sequence"] = draw(st.sampled_from(["7", "8", None]))
     rows: dict[str, list[dict[str, Any]]] = {table: [head], reference.LINKS: [], reference.FIELDS: []}
     if table == INVOICES:
         head["is_paid"] = draw(st.none() | st.booleans())
@@ -703,3 +704,39 @@ def test_what_a_record_says_twice_of_itself_is_kept(tmp_path: Path) -> None:
     link = {"owner_table": INVOICES, "owner_txn_id": "A", "txn_id": "P"}
     landed_once(tmp_path, {INVOICES: [{"txn_id": "A"}], reference.LINKS: [link, link]})
     assert len(stored(tmp_path)[reference.LINKS]) == 2
+
+
+# --- what QuickBooks leaves out unless it is asked
+
+PAYMENTS, APPLIED = "quickbooks.payments", "quickbooks.payment_applications"
+
+
+def paid(txn: str, edit_sequence: str, *applied: str) -> dict[str, list[dict[str, Any]]]:
+    """Return a payment with what it is applied to, and with a link in each."""
+    link = {"owner_table": PAYMENTS, "owner_txn_id": txn}
+    return {
+        PAYMENTS: [{"txn_id": txn, "edit_sequence": edit_sequence}],
+        APPLIED: [{"payment_txn_id": txn, "txn_id": one} for one in applied],
+        reference.LINKS: [link | {"applied_to_txn_id": one, "txn_id": "D"} for one in applied],
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "others", "left", "rules"),
+    [
+        ("7", {}, 1, {"links_kept"}),
+        ("8", {}, 0, {"without_applications", "without_links"}),
+        ("7", paid("Q", "1", "B"), 0, {"applications_gone", "links_gone"}),
+    ],
+)
+def test_applications_do_not_go_without_a_word(
+    tmp_path: Path, state: str, others: dict[str, Any], left: int, rules: set[str]
+) -> None:
+    landed_once(tmp_path, paid("P", "7", "A"))
+    bare = paid("P", state)
+    landing = landed_once(tmp_path, {name: rows + others.get(name, []) for name, rows in bare.items()})
+    found = stored(tmp_path)
+    assert sum(row["payment_txn_id"] == "P" for row in found[APPLIED]) == left
+    assert sum(row["owner_txn_id"] == "P" for row in found[reference.LINKS]) == left
+    assert {row["rule"] for row in landing.findings} == rules
+    assert {row["key"] for row in landing.findings} == {"P"}

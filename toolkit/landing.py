@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.landing_children import (
+    APPLICATIONS,
     COMPANY,
     CUSTOM_FIELDS,
     Lines,
     merge_children,
     merge_custom_fields,
     owner_tables,
+    units_that_ask,
 )
 from toolkit.landing_keys import Incoming, Owners, Taken, Unit, gather, moment_millis
 from toolkit.landing_merge import Coverage, Landing, Merged, Moment, merge_records
@@ -138,13 +140,16 @@ def _children(
     merged: list[Merged] = []
     lines: Lines = {}
     fields, stored_fields = gather(TABLES[CUSTOM_FIELDS], units), StoredTable(ws.path, CUSTOM_FIELDS)
+    applied = gather(TABLES[APPLICATIONS], units)
     with_fields = owner_tables(stored_fields, fields) if landed or len(fields) else set()
     for table in CHILDREN:
         parents = {name: taken[name] for name in table.parent.split("|") if name in taken}
         if any(len(one.places) for one in parents.values()):
             stored, incoming = StoredTable(ws.path, table.name), gather(table, units)
             wanted = table.name in with_fields
-            one, ids = merge_children(table, stored, incoming, Owners(parents), landing, with_ids=wanted)
+            asked = units_that_ask(table, parents, incoming, applied, len(units))
+            owners = Owners(parents)
+            one, ids = merge_children(table, stored, incoming, owners, landing, with_ids=wanted, asked=asked)
             merged.append(one)
             if ids is not None:
                 lines[table.name] = ids

@@ -14,16 +14,28 @@ from toolkit.landing_merge import Landing, Merged
 from toolkit.tables import TABLES, finding
 from toolkit.workspace_tables import StoredTable
 
-__all__ = ["COMPANY", "CUSTOM_FIELDS", "Lines", "merge_children", "merge_custom_fields", "owner_tables"]
+__all__ = [
+    "APPLICATIONS",
+    "COMPANY",
+    "CUSTOM_FIELDS",
+    "Lines",
+    "merge_children",
+    "merge_custom_fields",
+    "owner_tables",
+    "units_that_ask",
+]
 
 COMPANY = "quickbooks.company"
 CUSTOM_FIELDS = "quickbooks.custom_fields"
 LINKS = "quickbooks.linked_transactions"
+APPLICATIONS = "quickbooks.payment_applications"
 
 _TOLD_APART_BY = {  # those that have no key
     LINKS: ("owner_table", "owner_txn_id", "applied_to_txn_id", "txn_id", "link_type"),
     CUSTOM_FIELDS: ("owner_table", "owner_key", "owner_id", "name"),
 }
+
+_CALLED = {APPLICATIONS: ("applications", "applications"), LINKS: ("linked transactions", "links")}
 
 Lines = dict[str, tuple[Taken, Taken]]
 """By line table the incoming lines, and the stored ones whose document was landed."""
@@ -37,6 +49,7 @@ def merge_children(
     landing: Landing,
     *,
     with_ids: bool,
+    asked: Mapping[str, Flags],
 ) -> tuple[Merged, tuple[Taken, Taken] | None]:
     """Return the rows of parents that were not landed, and the rows that the landed ones came with.
 
@@ -46,6 +59,8 @@ def merge_children(
         The records that were taken.
     with_ids : bool
         Whether the ids of the lines are wanted, too: of those that came, and of those that went.
+    asked : mapping of str to numpy array
+        By table of the owners of each unit whether it shows that such rows were asked for.
     """
     names = [name for name in ("owner_table", table.parent_key) if name in table.names]
     before = owners.of(table, stored.columns(names), table.parent_key)
@@ -53,8 +68,9 @@ def merge_children(
     comes = owners.same_unit(came, incoming.places)
     takes = comes & ~_of_others(table, incoming, came, comes, owners, landing)
     goes = before >= 0
-    if "txn_line_id" in table.names:
-        goes &= ~_without_lines(table, before, came, owners, landing)[before]
+    if "txn_line_id" in table.names or table.name in (APPLICATIONS, LINKS):
+        told = owners.in_units(asked)
+        goes &= ~_without(table, before, came, owners, told, landing)[before]
     landing.rows[table.name] = int(takes.sum())
     merged = Merged(table, ~goes, incoming, takes)
     if "txn_line_id" not in table.names:
@@ -120,25 +136,75 @@ def _ids(parts: Iterable[pa.Table], which: Flags, of: Numbers, owners: Owners) -
     return Taken(ids.take(pa.array(chosen)), owners.places[own], None, *repeated)
 
 
-def _without_lines(table: Table, before: Numbers, came: Numbers, owners: Owners, landing: Landing) -> Flags:
-    """Tell of the owners, and of none at the end, which came without the lines that they still have.
+def units_that_ask(
+    table: Table, parents: Iterable[str], incoming: Incoming, applied: Incoming, count: int
+) -> dict[str, Flags]:
+    """Return by parent which units show that applications or links were asked for: others have them.
 
-    QuickBooks leaves lines out unless it is asked for them. A record that was not changed since has those
-    that are known; of one that was, nobody knows: what is said is that its lines are gone.
+    Parameters
+    ----------
+    applied : Incoming
+        The applications of payments: the links of payments come in them.
+    count : int
+        How many units there are.
+    """
+    found = {name: np.zeros(count, dtype=np.bool_) for name in parents}
+    if table.name == APPLICATIONS:
+        found["quickbooks.payments"][incoming.places] = True
+    elif table.name == LINKS:
+        names = pa.chunked_array(
+            [chunk for rows in incoming.columns(["owner_table"]) for chunk in rows.column(0).chunks],
+            type=pa.string(),
+        )
+        for name, units in found.items():
+            units[incoming.places[pc.equal(names, name).to_numpy().astype(np.bool_)]] = True
+            if name == "quickbooks.payments":
+                units[applied.places] = True
+    return found
+
+
+def _without(
+    table: Table, before: Numbers, came: Numbers, owners: Owners, told: Flags, landing: Landing
+) -> Flags:
+    """Tell of the owners, and of none at the end, which came without rows that they still have.
+
+    QuickBooks leaves lines, applications and links out unless it is asked for them. Where the same response
+    has links or applications of other records, it was asked, and a record without them has none. Otherwise
+    a record that was not changed since has those that are known; of one that was, nobody knows: what is
+    said is that they are gone. Links may change with the other transaction alone, so that keeping them is
+    said, too.
     """
     lost = np.zeros(len(owners.places), dtype=np.bool_)
     lost[before[before >= 0]] = True
     lost[came[came >= 0]] = False
-    gone = lost & ~owners.unchanged
-    count = int(gone.sum())
-    if count:
-        message = (
-            f"{count:,} changed record{'' if count == 1 else 's'} came without lines, and the lines known"
-            " before were dropped: import them again, with toolkit import, which asks for the lines."
-        )
-        key = owners.least(gone)
-        landing.findings.append(finding("warning", "without_lines", message, table=table.name, key=key))
-    return np.append(lost & owners.unchanged, False)
+    keeps = lost & owners.unchanged & ~told
+    what, rule = _CALLED.get(table.name, ("lines", "lines"))
+    for which, severity, name, message in (
+        (
+            lost & ~owners.unchanged & ~told,
+            "warning",
+            f"without_{rule}",
+            f"{{}} changed and came without {what}, and the {what} known before were dropped: import"
+            f" again, with toolkit import, which asks for the {what}.",
+        ),
+        (
+            lost & told,
+            "info",
+            f"{rule}_gone",
+            f"{{}} came without {what} in an answer that tells {what}: those known before were dropped.",
+        ),
+        (
+            keeps & (table.name == LINKS),
+            "info",
+            f"{rule}_kept",
+            f"{{}} came without {what}, in the state that is known: the {what} known before are kept.",
+        ),
+    ):
+        if which.any():
+            said = message.format(_records(int(which.sum())))
+            key = owners.least(which)
+            landing.findings.append(finding(severity, name, said, table=table.name, key=key))
+    return np.append(keeps, False)
 
 
 def owner_tables(stored: StoredTable, incoming: Incoming) -> set[str]:

@@ -202,6 +202,12 @@ class Owners:
                 return str(pc.min(chosen).as_py())
         raise ValueError("none of them")
 
+    def in_units(self, units: Mapping[str, Flags]) -> Flags:
+        """Tell of each owner whether the unit that it was taken from is one of some, by its table."""
+        none = np.zeros(0, dtype=np.bool_)
+        found: Flags = np.concatenate([none, *(units[name][one.places] for name, one in self._taken.items())])
+        return found
+
     def same_unit(self, owners: Numbers, places: Numbers) -> Flags:
         """Tell of rows whether they came in the unit that their owner was taken from."""
         same = np.append(self.places, np.int64(-1))[owners] == places
