@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import cli_world
 import pandas as pd
 import pytest
 from exchange_world import PASSWORD, Clock, World
@@ -35,6 +36,7 @@ from toolkit.rejections import Rejection, rejections
 from toolkit.resubmit import Fixed, read_fix, write_fix
 from toolkit.tables import from_rows, to_rows
 from toolkit.workspace import Workspace
+from toolkit.workspace_here import adopt
 
 ODD = ("00123", "1E5", "=1+1", "+x", "-x", "@x", "'q", " lead", "TRUE", "#N/A", "a\nb", "_x0041_", "Søn")
 
@@ -114,10 +116,10 @@ def make(folder: Path, rows: Rows, theirs: Rows) -> Books:
     return Books(ws, World.around(ws, company, clock), folder / "rejected.xlsx")
 
 
-@pytest.fixture
-def books_rejected(tmp_path: Path) -> Books:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Company]:
     """A workspace after an export in which the new customer's name was taken, so that INV-3 was skipped."""
-    made = make(tmp_path, books(), in_company(books()))
+    made = make(tmp_path_factory.mktemp("fix"), books(), in_company(books()))
     made.export()
     assert made.statuses() == {
         "customer:A3": "rejected",
@@ -126,7 +128,20 @@ def books_rejected(tmp_path: Path) -> Books:
         "invoice:INV-3": "skipped",
         "payment:P-1": "applied",
     }
-    return made
+    made.ws.close()
+    return made.ws.path, made.world.company
+
+
+@pytest.fixture
+def books_rejected(template: tuple[Path, Company], tmp_path: Path) -> Books:
+    """A copy of that workspace and of its company."""
+    folder, company = template
+    shutil.copytree(folder, tmp_path / "ws")
+    adopt(tmp_path / "ws", "tester", "a copy for a test")
+    clock = Clock()
+    clock.wait(3600)
+    ws = Workspace(tmp_path / "ws", clock=clock)
+    return Books(ws, World.around(ws, copy.deepcopy(company), clock), tmp_path / "rejected.xlsx")
 
 
 def cells(path: Path, sheet: str, number: int = 2) -> dict[str, Any]:
@@ -532,6 +547,29 @@ def test_which_cell_it_is(
 
 
 # --- the command, and LibreOffice ---------------------------------------------------------------------------
+
+
+def test_the_command(
+    books_rejected: Books, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, path = cli_world.runner(monkeypatch, capsys), books_rejected.path
+    folder = ("-w", books_rejected.ws.path)
+    (one,) = run("fix", "--json", *folder).json["rejected"]
+    assert (one["operation"], one["status_code"], one["cells"][0]["column"]) == ("customer:A3", 3100, "name")
+    assert run("fix", "7", "--write", path, *folder).code == 2
+    assert run("fix", "--write", path, "--read", path, *folder).code == 2
+    assert run("fix", "--write", path.with_suffix(".csv"), *folder).code == 2
+    written = run("fix", "1", "--write", path, *folder)
+    assert (written.code, "Correct the red cells" in written.out) == (0, True)
+    edit(path, "Customers", "A3", name="Crane Works", note="legal")
+    read = run("fix", "--read", path, "--json", *folder).json
+    kept = ("corrected", "withdrawn", "job", "operations")
+    assert [read[name] for name in kept] == [1, 0, 2, 2]
+    again = run("fix", "--read", path, *folder)
+    assert (again.code, "Nothing to send again." in again.out) == (0, True)
+    (shown,) = run("reconcile", "--json", *folder).json["corrections"]
+    assert (shown["rule"], shown["key"], shown["value"]) == ("corrected", "A3", "Crane Works")
+    assert "The source counts with these corrections" in run("reconcile", *folder).out
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def fix(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Correct rows that QuickBooks rejected, and send only those again.
+    """Correct what QuickBooks rejected and send it again.
 
     Without an option it lists them. Write the workbook: the cells that QuickBooks did not take are marked. It
     reads back by key; the corrected rows pass the gate again and wait as a draft. BluBilling's tables stay as

@@ -11,7 +11,7 @@ from rich.console import Console
 from toolkit import cutover, qbxml_io
 from toolkit.cli.approval import approval, show_approval
 from toolkit.cli.shared import JobArguments, JsonOption, WorkspaceOption, emit, finish, opened, person
-from toolkit.display import terminal_table
+from toolkit.display import show_findings, terminal_table
 from toolkit.display_steps import show_tie_out
 from toolkit.errors import UsageError
 from toolkit.ledger_jobs import in_flight
@@ -245,11 +245,13 @@ def reconcile(
     with opened(ctx, workspace) as ws:
         job = cutover.queue_refresh(ws) if refresh else None
         result = cutover.tie_out(ws)
+        _, corrections = cutover.corrected_tables(ws)
         document = {
             "ties": result.ties,
             "totals": result.totals,
             "differences": result.differences,
             "read_at": result.read_at,
+            "corrections": corrections,
             "refresh_job": job,
         }
 
@@ -258,6 +260,9 @@ def reconcile(
                 show_tie_out(console, result)
             else:
                 console.print("Nothing was sent or carried yet, so there is nothing to tie out.")
+            if len(corrections):
+                console.print("The source counts with these corrections:")
+                show_findings(console, corrections)
             if job:
                 console.print(f"Job {job} reads it all again: run the Web Connector, then toolkit reconcile")
 
