@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import report
-from benchmarks.cases import Case, Row, Sizes, land, linear, memory, write
+from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, write
 from benchmarks.measure import BenchError, run
 
-CASES = {case.name: case for case in (land.CASE, memory.CASE, linear.CASE, write.CASE)}
+CASES = {case.name: case for case in (land.CASE, memory.CASE, linear.CASE, write.CASE, ledger.CASE)}
 QUICK = 0.1
 
 Say = Callable[[str], None]

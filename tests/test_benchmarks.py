@@ -15,7 +15,7 @@ from lxml import etree
 
 from benchmarks import __main__ as bench
 from benchmarks import measure, report
-from benchmarks.cases import Goal, Row, land, linear, memory, write
+from benchmarks.cases import Goal, Row, land, ledger, linear, memory, write
 from benchmarks.documents import (
     BYTES_PER_INVOICE,
     Contents,
@@ -34,6 +34,7 @@ TASKS = {
     "memory": ["empty answer", "large answer"],
     "linear": ["one answer", "one answer, 4 times as long", "pages", "4 times as many pages"],
     "write": ["lxml SubElement", "toolkit"],
+    "ledger": ["message sets", "operations", "10 times as many operations"],
 }
 # What stays empty: what landing itself fills, what only other editions send, what only a payment has.
 NOT_IN_A_US_INVOICE = {"left_at", "is_tax_included", "tax_amount", "applied_to_txn_id"}
@@ -246,6 +247,26 @@ def test_writing_is_judged_only_where_the_bytes_are_equal() -> None:
         write.CASE.goals(rows)
 
 
+def test_the_ledger_is_judged_beside_bare_commits_and_as_it_grows() -> None:
+    sets, few, many = TASKS["ledger"]
+    rows = {few: row(few, 2.0, peak=100), many: row(many, 23.0, peak=900)}
+    for bare, met in ((0.021, True), (0.019, False)):
+        rows[sets] = row(sets, 1.0, seconds={"ledger": 0.1, "bare": bare})
+        assert [goal.met for goal in ledger.CASE.goals(rows)] == [met, True, True]
+    rows[many] = row(many, 25.0, peak=1300)
+    assert [goal.met for goal in ledger.CASE.goals(rows)] == [False, False, False]
+
+
+def test_ledger_sets_are_sent_and_answered(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    work, facts = ledger.per_set(tmp_path / "a", 2)
+    told = facts(work())
+    assert (told["statuses"], told["sets"]) == ({"applied": 100}, 2)
+    assert told["seconds"]["bare"] > 0
+    work, facts = ledger.all_of(tmp_path / "b", 60)
+    assert facts(work()) == {"statuses": {"applied": 60}, "sets": 2}
+
+
 # --- the command --------------------------------------------------------------------------------------------
 
 
@@ -295,7 +316,7 @@ def test_what_cannot_be_measured_is_said(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["speed"], "there is no case speed; the cases are land, memory, linear, write"),
+        (["speed"], "there is no case speed; the cases are land, memory, linear, write, ledger"),
         (["--scale", "0"], "--scale takes more than 0"),
         (["--runs", "0"], "--runs takes at least 1"),
         (["--memory-mb", "0"], "--memory-mb takes at least 1"),
