@@ -665,7 +665,7 @@ def test_a_gigabyte_of_anything_is_refused_early(name: str) -> None:
 @pytest.mark.parametrize("name", LONG_FLOODS)
 def test_what_has_no_end_takes_no_memory_without_end(name: str) -> None:
     # A response is a few objects of Python, whatever reads it: fewer of them, for the sake of time.
-    _check_floods(name, size=(10 if name == "responses" else 300) << 20, timeout=300)
+    _check_floods(name, size=(60 if name == "responses" else 150) << 20, timeout=300)
 
 
 def _main(arguments: list[str]) -> None:
