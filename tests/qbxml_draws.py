@@ -45,6 +45,9 @@ def _decimals(digits: int, places: int) -> st.SearchStrategy[Decimal]:
 _OFFSETS = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 _MOMENTS = st.datetimes(timezones=st.none() | _OFFSETS).map(lambda moment: moment.replace(microsecond=0))
 _EMPTY = st.just("")
+_DAYS_WITH_OFFSET = st.tuples(
+    st.dates(), st.sampled_from(["Z", "+00:00", "-13:59", "+14:00", "-14:00", "+05:30", "-08:00"])
+).map("{0[0]}{0[1]}".format)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "AMTTYPE": _decimals(13, 2) | _EMPTY,
     "PRICETYPE": _decimals(10, 5) | _EMPTY,
@@ -52,7 +55,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "PERCENTTYPE": _decimals(10, 5) | _EMPTY,
     "FLOATTYPE": _decimals(12, 12) | _EMPTY,
     "BOOLTYPE": st.booleans() | _EMPTY,
-    "DATETYPE": st.dates() | st.sampled_from([date.min, date.max]) | _EMPTY,
+    "DATETYPE": st.dates() | st.sampled_from([date.min, date.max]) | _DAYS_WITH_OFFSET | _EMPTY,
     "DATETIMETYPE": _MOMENTS | st.dates() | st.just(datetime(2024, 2, 29, 23, 59, 59)) | _EMPTY,
     "TIMEINTERVALTYPE": st.sampled_from(["PT8H30M", "PT0S", ""]),
     "GUIDTYPE": st.just("0") | st.uuids().map(lambda guid: f"{{{guid}}}"),
@@ -70,6 +73,8 @@ def value(particle: Particle) -> st.SearchStrategy[Any]:
         return VALUES[str(particle.type)]
     most = particle.max_length or 60
     texts = st.text(WINDOWS_1252 + "\t\n\r", max_size=min(most, 12))
+    if particle.min and (particle.type == "IDTYPE" or particle.name == "Name"):  # a key, which is never empty
+        texts = texts.filter(str.strip)
     return texts | st.sampled_from(["x" * most, "é" * most, "&" * most, "€" * most])
 
 

@@ -114,6 +114,8 @@ def kept(value: Any, kind: Any) -> Any:
     """Return a value as a column has it."""
     if isinstance(value, str) and not value.strip():  # blanks are nothing
         return None
+    if isinstance(value, str) and str(kind).startswith("date"):  # with an offset, which is dropped
+        return date.fromisoformat(value[:10])
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     if isinstance(value, date) and str(kind).startswith("timestamp"):

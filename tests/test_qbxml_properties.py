@@ -76,12 +76,59 @@ def broken(particle: Particle) -> list[Any]:
     typed: dict[str, list[Any]] = {
         "INTTYPE": ["one", 1.0, True, *([] if particle.high is None else [particle.high + 1])],
         "BOOLTYPE": ["yes", 1, 0],
-        "DATETYPE": ["2026-02-30", "1/31/2026", date(2026, 1, 1).toordinal()],
-        "DATETIMETYPE": ["yesterday", "2026-01-02T03:04:05Z"],
+        "DATETYPE": [
+            *("2026-02-30", "1/31/2026", date(2026, 1, 1).toordinal()),
+            *("2026-01-31+14:01", "2026-01-31-10:60", "2026-01-31+99:99"),
+        ],
+        "DATETIMETYPE": ["yesterday", "2026-01-02T03:04:05Z", "2026-13-45T99:99:99"],
         "GUIDTYPE": ["", "5e0ca24b-2a9f-5b3c-8a6e-0d1c6a2f9b11"],
         "TIMEINTERVALTYPE": ["an hour"],
     }
     return [*bad, *typed.get(kind, ["Łódź", "bell\x07", "caf\x85"])]
+
+
+def young(model: qbxml_spec.Model, element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of each element below one, with the first version that has it."""
+    seen: dict[str, int] = {}
+    counts = [str(child.tag) for child in element]
+    for child in element:
+        name = str(child.tag)
+        seen[name] = seen.get(name, 0) + 1
+        particle, below = model.members[name]
+        here = f"{path}{name}"
+        yield here, particle.since
+        if below is not None:
+            number = f"[{seen[name]}]" if counts.count(name) > 1 else ""
+            yield from young(below, child, f"{here}{number}/")
+
+
+@pytest.mark.parametrize("name", qbxml_spec.REQUESTS)
+@given(data=st.data(), version=st.sampled_from(["2.0", "3.0", "5.0", "7.0", "8.0", "9.0", "11.0", "12.0"]))
+@settings(steady, max_examples=4)
+def test_a_version_takes_what_is_no_younger_and_nothing_else(
+    name: str, data: st.DataObject, version: str
+) -> None:
+    """Each element that stands in the newest document is held against the version that it came with."""
+    drawn = data.draw(requests(name))
+    model, message = qbxml_spec.model(name), etree.fromstring(build([drawn]))[0][0]
+    every = {path.removeprefix(f"{name}/"): since for path, since in young(model, message, "")}
+    key = qbxml_spec.version_key(version)
+    expected = {path for path, since in every.items() if qbxml_spec.version_key(since) > key}
+    expected |= {""} if qbxml_spec.version_key(model.particle.since) > key else set()
+    found = field_problems(name, drawn.fields, version=version)
+    assert {problem.field for problem in found} == expected - {name}
+    for problem in found:
+        since = every[problem.field] if problem.field else model.particle.since
+        assert problem.limit == f"needs qbXML {since}, and {version} is spoken"
+    attributes = {each.name: each.since for each in qbxml_spec.request(name).attributes}
+    late = [one for one in message.keys() if qbxml_spec.version_key(attributes[one]) > key]  # noqa: SIM118
+    if expected or late:
+        with pytest.raises(QbxmlBuildError, match=f"and {version} is spoken"):
+            build([drawn], version=version)
+    else:
+        said, old = build([drawn], version=version).split(b"\n", 2)[1:]
+        assert said == f'<?qbxml version="{version}"?>'.encode()
+        assert old == build([drawn]).split(b"\n", 2)[2], "the version alone differs"
 
 
 def whole(name: str) -> Particle:

@@ -17,6 +17,10 @@ from toolkit.qbxml_io import Request, RequestSet, build, parse_requests
 
 LINE = {"ItemRef": {"FullName": "Hosting"}, "Quantity": Decimal("2.5"), "Amount": Decimal("-10.00")}
 CUSTOMER = "<CustomerAddRq><CustomerAdd><Name>x</Name>{}</CustomerAdd></CustomerAddRq>"
+INVOICE = (
+    "<InvoiceAddRq><InvoiceAdd><CustomerRef><ListID>1</ListID></CustomerRef>"
+    "<ExchangeRate>{}</ExchangeRate></InvoiceAdd></InvoiceAddRq>"
+)
 GROUP = {"ItemGroupRef": {"ListID": "80-9"}}
 MIXED = [
     ("CustomerRef", {"ListID": "80-1"}),
@@ -127,6 +131,25 @@ def test_a_moment_has_its_type(text: str, value: object) -> None:
     assert f">{text}<".encode() in again(read)
 
 
+@pytest.mark.parametrize("text", ["5", "+5.00", "005.00", "5.00"])
+def test_numbers_are_written_again_in_our_form(text: str) -> None:
+    read = parse_requests(of(CUSTOMER.format(f"<CreditLimit>{text}</CreditLimit>")))
+    assert dict(read.requests[0].fields)["CreditLimit"] == Decimal(5)
+    assert b"<CreditLimit>5.00</CreditLimit>" in again(read)
+    assert again(parse_requests(again(read))) == again(read)
+
+
+@given(st.sampled_from(["CreditLimit", "Notes", "JobStartDate", "IsActive"]), st.text(max_size=12))
+@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+def test_what_is_read_can_be_written_again(field: str, text: str) -> None:
+    shown = "".join(f"&#{ord(letter)};" for letter in text)
+    try:
+        read = parse_requests(of(CUSTOMER.format(f"<{field}>{shown}</{field}>")))
+    except QbxmlParseError:
+        return
+    assert parse_requests(again(read)) == parse_requests(again(parse_requests(again(read))))
+
+
 # --- the corpus ---------------------------------------------------------------------------------------------
 
 READ = 37
@@ -199,6 +222,28 @@ def test_the_requests_of_the_corpus_are_read_or_refused_for_a_reason(shared: Pat
             1,
         ),
         (of('<AccountQueryRq iterator="Start"/>'), "@iterator: is unknown here", 1),
+        (of("<CustomerAdRq/>"), "CustomerAdRq is not a request we speak; did you mean CustomerAdd?", 1),
+        (of(CUSTOMER.format("\n<FirstName>&#321;&#243;d&#378;</FirstName>")), "outside Windows-1252", 1),
+        (of(CUSTOMER.format("<ShipDate/>")), "ShipDate is unknown", 1),
+        (of(INVOICE.format("1.00000000000001")), "takes 12 decimals, has 14", 1),
+        (of("", attributes='onError="rollbackOnError"'), "one of continueOnError, stopOnError", 1),
+        (of("", attributes='onError="stopOnError" newMessageSetID=""'), "takes 1 to 24 letters", 1),
+        (of("", attributes='onError="stopOnError" oldMessageSetID="a b"'), "takes 1 to 24 letters", 1),
+        (of('<HostQueryRq requestID="1"/><HostQueryRq requestID="1"/>'), "is given twice", 1),
+        (of("<HostQueryRq/>loose"), "QBXMLMsgsRq has text between its elements: loose", 1),
+        (of("loose<HostQueryRq/>"), "QBXMLMsgsRq has text between its elements: loose", 1),
+        (of("<HostQueryRq/><?pi?>"), "processing instruction", 1),
+        (of("").replace(b"<QBXML>", b"<QBXML>loose"), "QBXML has text between its elements: loose", 1),
+        (of("").replace(b"<QBXML>", b'<QBXML a="1">'), "QBXML has a, which is not read", 1),
+        (of("<HostQueryRq/>", prolog='<?qbxml version="99.0"?>'), "13.0 is the newest", 1),
+        (of("", prolog='<?qbxml version="1.0"?>'), "needs qbXML 2.0", 1),
+        (of('<ItemQueryRq iterator="Start"/>'), "MaxReturned '': is needed with an iterator", 1),
+        (of(CUSTOMER.replace("<Name>x</Name>", "<Name/>").format("")), "must not be empty", 1),
+        (
+            of("<ItemQueryRq><FromModifiedDate>2026-13-45T99:99:99</FromModifiedDate></ItemQueryRq>"),
+            "not a date and time",
+            1,
+        ),
     ],
 )
 def test_what_is_no_document_of_requests_is_refused(document: bytes, reason: str, line: int | None) -> None:

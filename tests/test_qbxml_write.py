@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -9,15 +10,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from toolkit import qbxml_spec
+from toolkit import qbxml_encoders, qbxml_spec
 from toolkit.errors import QbxmlBuildError
 from toolkit.qbxml_io import FieldProblem, Request, build, field_problems
 from toolkit.qbxml_spec import Particle
+from toolkit.qbxml_writers import LONGEST_REFERENCE, LONGEST_ROW, writer
 
 GOLDEN = Path(__file__).parent / "golden_qbxml"
 
@@ -501,6 +504,12 @@ def test_what_a_version_does_not_have_is_refused() -> None:
         (Request("ItemQuery", {"MaxReturned": 5}, iterator="Start", iterator_id="{1}"), "@iteratorID"),
         (Request("ItemQuery", {"MaxReturned": 5}, iterator_id="{1}"), "@iteratorID"),
         (Request("ItemQuery", {}, iterator="Start"), "MaxReturned"),
+        (Request("ItemQuery", {"MaxReturned": None}, iterator="Start"), "MaxReturned"),
+        (Request("ItemQuery", {"MaxReturned": []}, iterator="Start"), "MaxReturned"),
+        (Request("ItemQuery", [("MaxReturned", None)], iterator="Start"), "MaxReturned"),
+        (Request("ItemQuery", {"MaxReturned": 5}, iterator="Start", iterator_id=""), "@iteratorID"),
+        (Request("ItemQuery", {"MaxReturned": 5}, iterator="Continue", iterator_id=""), "@iteratorID"),
+        (Request("ItemQuery", {}, iterator_id=""), "@iteratorID"),
         (Request("ItemQuery", {}, metadata="All"), "@metaData"),
         (Request("InvoiceAdd", INVOICE.fields, metadata="MetaDataOnly"), "@metaData"),
         (Request("ItemQuery", {}, request_id="x" * 51), "@requestID"),
@@ -537,6 +546,266 @@ def test_two_requests_of_one_id_are_refused() -> None:
     with pytest.raises(QbxmlBuildError, match="given twice"):
         build([CUSTOMER, CUSTOMER])
     build([Request("HostQuery", {}), Request("CompanyQuery", {})])
+
+
+# --- texts that are more than texts -------------------------------------------------------------------------
+
+
+class Id(str, enum.Enum):  # noqa: UP042 - what shows as "Id.A" is what is tried here
+    """What is equal to a text and shows otherwise."""
+
+    A = "80-A"
+    NAME = "Name"
+    KIND = "Customer"
+    REQUEST = "ListDel"
+    STOP = "stopOnError"
+    START = "Start"
+    DAY = "2026-01-31"
+    AMOUNT = "5.00"
+
+
+class Day(date):
+    """A day that shows as another one."""
+
+    def isoformat(self) -> str:
+        return "1999-12-31"
+
+
+def as_texts(value: Any) -> Any:
+    """Return fields with each member of ``Id`` as the plain text that it is."""
+    if isinstance(value, dict):
+        return {as_texts(name): as_texts(one) for name, one in value.items()}
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("InvoiceAdd", {"CustomerRef": {"ListID": Id.A}, "TxnDate": Id.DAY}),
+        ("InvoiceAdd", {"CustomerRef": {"FullName": Id.A}, "Memo": Id.A}),
+        (
+            "ReceivePaymentAdd",
+            {"CustomerRef": {"ListID": Id.A}, "TotalAmount": Id.AMOUNT, "IsAutoApply": True},
+        ),
+        ("ListDel", {"ListDelType": Id.KIND, "ListID": Id.A}),
+        ("ListDel", {Id.KIND: None, "ListDelType": Id.KIND, "ListID": Id.A}),
+        ("CustomerAdd", {Id.NAME: Id.A}),
+    ],
+)
+def test_the_text_of_a_member_of_an_enumeration_is_written(name: str, fields: dict[str, Any]) -> None:
+    fields = {key: value for key, value in fields.items() if value is not None}
+    plain = Request(name, as_texts(fields), "1")
+    for first in (fields, as_texts(fields), fields):  # whichever is remembered
+        writer.cache_clear()
+        given = [Request(name, first, "1"), Request(name, fields, "2"), Request(name, plain.fields, "3")]
+        assert build(given) == build([Request(name, plain.fields, number) for number in "123"])
+        assert b"Id." not in build(given)
+
+
+def test_what_stands_in_tags_and_attributes_is_the_text_too() -> None:
+    fields = {"ListDelType": "Customer", "ListID": "1"}
+    odd = build([Request(Id.REQUEST, fields, Id.A)], on_error=Id.STOP)
+    assert odd == build([Request("ListDel", fields, "80-A")], on_error="stopOnError")
+    odd = build([Request("ItemQuery", {"MaxReturned": 1}, iterator=Id.START)])
+    assert odd == build([Request("ItemQuery", {"MaxReturned": 1}, iterator="Start")])
+    with pytest.raises(QbxmlBuildError) as caught:
+        build([Request("ListDel", fields, 7)])  # type: ignore[arg-type]
+    assert (caught.value.field, caught.value.limit) == ("@requestID", "takes a text, not int")
+
+
+def test_a_day_of_a_subclass_is_not_remembered() -> None:
+    def query(day: date) -> bytes:
+        return build([Request("InvoiceQuery", {"TxnDateRangeFilter": {"FromTxnDate": day}})])
+
+    writer.cache_clear()
+    assert Day(2026, 1, 31) == date(2026, 1, 31)
+    query(Day(2026, 1, 31))
+    assert b">2026-01-31<" in query(date(2026, 1, 31))
+
+
+def test_nanoseconds_are_not_cut() -> None:
+    def moment(value: object) -> bytes:
+        return build([Request("ItemQuery", {"FromModifiedDate": value})])
+
+    assert b">2026-01-02T03:04:05<" in moment(pd.Timestamp("2026-01-02T03:04:05"))
+    for value in (pd.Timestamp("2026-01-02T03:04:05.000000001"), pd.NaT):
+        with pytest.raises(QbxmlBuildError, match="whole seconds"):
+            moment(value)
+
+
+# --- times --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("2026-1-2", True),
+        ("2026-01-02T23:59:59+14:00", True),
+        ("2026-01-02T03:04:05-8:0", True),
+        ("2026-13-45T99:99:99", False),
+        ("2026-02-29", False),
+        ("2026-01-02T24", False),
+        ("2026-01-02T03:60", False),
+        ("2026-01-02T03:04:60", False),
+        ("2026-01-02T03:04:05+14:01", False),
+        ("2026-01-02T03:04:05+10:60", False),
+        ("2026-01-02T03:04:05+99:99", False),
+    ],
+)
+def test_a_time_that_is_none_is_refused(text: str, fits: bool) -> None:
+    problems = field_problems("ItemQuery", {"FromModifiedDate": text})
+    assert [each.limit for each in problems] == ([] if fits else [f"not a date and time: {text}"])
+
+
+@pytest.mark.parametrize("sign", "+-")
+@pytest.mark.parametrize("hours", ["00", "09", "12", "13", "14", "15", "99"])
+@pytest.mark.parametrize("minutes", ["00", "01", "59", "60", "99"])
+def test_a_date_has_the_offsets_of_the_schema(
+    schema: etree.XMLSchema, sign: str, hours: str, minutes: str
+) -> None:
+    day = f"2026-01-31{sign}{hours}:{minutes}"
+    fields = {"TxnDateRangeFilter": {"FromTxnDate": day}}
+    document = build([Request("InvoiceQuery", {"TxnDateRangeFilter": {"FromTxnDate": "2026-01-31"}})])
+    valid = schema.validate(etree.fromstring(document.replace(b"2026-01-31", day.encode())))
+    assert (not field_problems("InvoiceQuery", fields)) == valid
+
+
+# --- what is empty, malformed or far too long ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "path"),
+    [
+        ("TxnDel", {"TxnDelType": "Invoice", "TxnID": ""}, "TxnID"),
+        ("TxnVoid", {"TxnVoidType": "Invoice", "TxnID": " "}, "TxnID"),
+        ("ListDel", {"ListDelType": "Customer", "ListID": ""}, "ListID"),
+        ("CustomerAdd", {"Name": ""}, "Name"),
+        ("CustomerAdd", {"Name": "\xa0 "}, "Name"),
+        ("StandardTermsAdd", {"Name": "\t"}, "Name"),
+        ("CustomerMod", {"ListID": "", "EditSequence": "1"}, "ListID"),
+        ("InvoiceQuery", {"TxnID": ["1-1", ""]}, "TxnID[2]"),
+        (
+            "ReceivePaymentAdd",
+            {**PAYMENT.fields, "AppliedToTxnAdd": {"TxnID": "", "PaymentAmount": "1.00"}},
+            "AppliedToTxnAdd/TxnID",
+        ),
+    ],
+)
+def test_a_key_is_never_empty(name: str, fields: Any, path: str) -> None:
+    (problem,) = field_problems(name, fields)
+    assert (problem.field, problem.limit) == (path, "must not be empty")
+    with pytest.raises(QbxmlBuildError, match="must not be empty"):
+        build([Request(name, fields)])
+
+
+def test_a_name_may_begin_with_a_blank() -> None:
+    assert b"<Name> x</Name>" in build([Request("CustomerAdd", {"Name": " x"})])
+
+
+def test_a_request_without_fields_may_be_given_in_any_form() -> None:
+    for none in ({}, (), []):
+        for name in ("HostQuery", "CustomerQuery"):
+            assert build([Request(name, none)]) == build([Request(name, {})])
+            assert field_problems(name, none) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        None,
+        "Name",
+        7,
+        [()],
+        [("Name",)],
+        [("Name", "x", "y")],
+        ["Name"],
+        [("Name", "x"), ("Notes",)],
+        [(1, "x")],
+    ],
+)
+def test_fields_of_no_form_are_refused(fields: Any) -> None:
+    (problem,) = field_problems("CustomerAdd", fields)
+    assert (problem.field, problem.limit) == ("", "takes a mapping, or pairs of name and value")
+    for iterator in (None, "Start"):
+        with pytest.raises(QbxmlBuildError) as caught:
+            build([Request("CustomerQuery", fields, iterator=iterator)])
+        assert caught.value.limit == problem.limit
+
+
+JUNK = st.recursive(
+    st.none() | st.text(max_size=3) | st.integers(0, 2) | st.sampled_from(["80-1", Decimal("1.00"), Id.A]),
+    lambda below: (
+        st.lists(below, max_size=3)
+        | st.tuples(st.sampled_from(["CustomerRef", "ListID", "Memo"]), below)
+        | st.dictionaries(
+            st.sampled_from(["CustomerRef", "ListID", "Memo", "InvoiceLineAdd", "Desc", "MaxReturned"]), below
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(["InvoiceAdd", "CustomerQuery", "HostQuery"]), JUNK, JUNK, JUNK)
+@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+def test_whatever_is_given_is_written_valid_or_refused(
+    schema: etree.XMLSchema, name: str, fields: Any, iterator: Any, number: Any
+) -> None:
+    try:
+        document = build([Request(name, fields, number, iterator=iterator)])
+    except QbxmlBuildError:
+        return
+    assert schema.validate(etree.fromstring(document)), schema.error_log.last_error
+
+
+def test_only_what_is_spoken_is_a_version() -> None:
+    for version, why in {
+        "99.0": "13.0 is the newest",
+        "13.1": "13.0 is the newest",
+        "1.1": "needs qbXML 2.0",
+    }.items():
+        with pytest.raises(ValueError, match=why):
+            build([], version=version)
+        with pytest.raises(ValueError, match=why):
+            field_problems("HostQuery", {}, version=version)
+    assert build([], version="2.0") and build([], version="13")
+
+
+def test_a_misspelt_request_is_told_its_name() -> None:
+    (problem,) = field_problems("CustomerAd", {})
+    assert problem.limit == "is not a request we speak; did you mean CustomerAdd?"
+    assert field_problems("Zebra", {})[0].limit == "is not a request we speak"
+
+
+def test_texts_are_written_as_libxml2_writes_them_without_a_second_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What XML escapes is as fast as all else: the exact way is not asked, and the bytes are lxml's."""
+    exact: list[object] = []
+    writer.cache_clear()
+    real = qbxml_encoders.write_value
+    monkeypatch.setattr(
+        qbxml_encoders, "write_value", lambda node, value: (exact.append(value), real(node, value))[1]
+    )
+    for text in ("Søn & Co", "a < b > c", "a\rb\r\nc", "&amp;", "'\"", "]]>", "&" * 4095):
+        element = etree.Element("Notes")
+        element.text = text
+        written = etree.tostring(element, encoding="ascii", xml_declaration=False)
+        assert written in build([Request("CustomerAdd", {"Name": "x & y", "Notes": text})]), text
+    writer.cache_clear()
+    assert exact == []
+
+
+def test_what_is_remembered_is_short() -> None:
+    """Rows of thousands of lines, and names of thousands of letters, are not kept for the next one."""
+    writer.cache_clear()
+    line, long = ("InvoiceLineAdd", {"Desc": "x"}), "x" * 5 * LONGEST_REFERENCE
+    for count in (3, 5_000):
+        build([Request("InvoiceAdd", [("CustomerRef", {"ListID": "80-1"}), *[line] * count])])
+    build([Request("CustomerMod", {"ListID": "1", "EditSequence": "1", "TermsRef": {"FullName": "short"}})])
+    aggregate = writer("InvoiceAdd", (13, 0))._inner
+    assert aggregate is not None
+    assert 3 < max(map(len, aggregate._verdicts)) <= LONGEST_ROW
+    assert field_problems("CustomerQuery", {"FullName": long}) == []
 
 
 # --- laws ---------------------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from toolkit.qbxml_spec import Particle
-from toolkit.qbxml_values import write_value
+from toolkit.qbxml_values import is_key, write_value
 
 __all__ = ["Encoder", "encoder", "escaped"]
 
@@ -21,9 +22,9 @@ Encoder = Callable[[Any], str]
 
 REMEMBERED = 1 << 10  # values of one element: the same words and days come again and again
 
-# Texts that are written as they stand: what Windows-1252 has, without what XML escapes. Each is in composed
+# Texts that are written as they stand but for what XML escapes: what Windows-1252 has. Each is in composed
 # form by itself, and nothing here is composed with what stands before it.
-_PLAIN = "[\\t\\n !-%'-;=?-~\xa0-\xff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
+_PLAIN = "[\\t\\n\\r -~\xa0-\xff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 _PLAIN_TEXTS = {
     "STRTYPE": _PLAIN + "{0,%s}",
     "IDTYPE": _PLAIN + "{0,%s}",
@@ -80,13 +81,30 @@ def encoder(particle: Particle, before: str, after: str) -> Encoder:
     if kind == "BOOLTYPE":
         return _boolean(exact, f"{before}true{after}", f"{before}false{after}")
     if kind == "DATETYPE" or particle.enum:
-        return lru_cache(REMEMBERED)(exact)  # no word or day is equal to a value of another kind
+        return _remembered(exact)
     if kind in _PLAIN_NUMBERS and particle.max_length is None:
         return _number(exact, _PLAIN_NUMBERS[kind], before, after)
     if kind in _PLAIN_TEXTS:
-        plain = _PLAIN_TEXTS[kind].replace("%s", str(particle.max_length or ""))
-        return _text(exact, re.compile(plain), before, after)
+        return _text(exact, _pattern(particle), before, after)
     return exact
+
+
+def _pattern(particle: Particle) -> re.Pattern[str]:
+    """Return what matches the texts that fit for certain."""
+    plain = _PLAIN_TEXTS[str(particle.type)].replace("%s", str(particle.max_length or ""))
+    # What begins with a blank may hold nothing else, which the exact way finds out.
+    return re.compile(rf"(?!\s|\Z)(?:{plain})" if is_key(particle) else plain)
+
+
+def _remembered(exact: Encoder) -> Encoder:
+    """Return what remembers words and days, but none of a subclass: that may be equal, and show otherwise."""
+    remembered = lru_cache(REMEMBERED)(exact)
+
+    def encode(value: Any) -> str:
+        kind = type(value)
+        return remembered(value) if kind is str or kind is date else exact(value)
+
+    return encode
 
 
 def _boolean(exact: Encoder, true: str, false: str) -> Encoder:
@@ -115,11 +133,11 @@ def _number(exact: Encoder, plain: re.Pattern[str], before: str, after: str) -> 
 
 
 def _text(exact: Encoder, plain: re.Pattern[str], before: str, after: str) -> Encoder:
-    fits = plain.fullmatch
+    fits, found = plain.fullmatch, _ESCAPED.search
 
     def encode(value: Any) -> str:
         if value.__class__ is str and fits(value):
-            return f"{before}{value}{after}"
+            return f"{before}{value if found(value) is None else escaped(value)}{after}"
         return exact(value)
 
     return encode

@@ -6,7 +6,18 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FieldProblem", "Fields", "Request", "absent", "is_pairs", "occurrences", "split", "values_of"]
+__all__ = [
+    "FieldProblem",
+    "Fields",
+    "Request",
+    "absent",
+    "is_fields",
+    "is_pairs",
+    "occurrences",
+    "split",
+    "text_of",
+    "values_of",
+]
 
 Fields = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -80,8 +91,16 @@ def is_pairs(value: Any) -> bool:
     """
     if not isinstance(value, (list, tuple)) or not value:
         return False
-    first = value[0]
-    return isinstance(first, tuple) and len(first) == 2 and isinstance(first[0], str)
+    return all(isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in value)
+
+
+def is_fields(value: Any) -> bool:
+    """Return whether a value can be the fields of a request: a mapping, or pairs, or none of them.
+
+    >>> [is_fields(value) for value in ({}, (), [("ListID", "80-1")], [("ListID",)], None)]
+    [True, True, True, False, False]
+    """
+    return isinstance(value, Mapping) or is_pairs(value) or (isinstance(value, (list, tuple)) and not value)
 
 
 def absent(value: Any) -> bool:
@@ -95,6 +114,11 @@ def absent(value: Any) -> bool:
     if is_pairs(value):
         return all(absent(pair[1]) for pair in value)
     return value is None
+
+
+def text_of(value: Any) -> Any:
+    """Return the text itself, whatever a subclass such as an enumeration shows; all else as it is."""
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def values_of(value: Any) -> list[Any]:

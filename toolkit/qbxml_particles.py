@@ -130,6 +130,7 @@ def elements(particle: Particle) -> Iterator[Particle]:
 
 
 _DECIMALS = r"([+\-]?[0-9]{1,10}(\.[0-9]{1,5})?)?"
+_OFFSET = r"[+\-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00)"  # of xsd:date
 _TIME = r"T[0-9]{1,2}(:[0-9]{1,2}(:[0-9]{1,2}([+\-][0-9]{1,2}:[0-9]{1,2})?)?)?"
 # Type: pattern, whether blanks around it are nothing, and the words for a value that does not fit.
 _TYPES: dict[str, tuple[re.Pattern[str], bool, str]] = {
@@ -140,7 +141,7 @@ _TYPES: dict[str, tuple[re.Pattern[str], bool, str]] = {
     "FLOATTYPE": (re.compile(r"([+\-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))?"), True, "a number"),
     "INTTYPE": (re.compile(r"[+\-]?[0-9]+"), True, "a whole number"),
     "BOOLTYPE": (re.compile(r"(true|false|1|0)?"), True, "true or false"),
-    "DATETYPE": (re.compile(r"(([0-9]{4}-[0-9]{2}-[0-9]{2})(Z|[+\-][0-9]{2}:[0-9]{2})?)?"), True, "a date"),
+    "DATETYPE": (re.compile(rf"(([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(Z|{_OFFSET})?)?"), True, "a date"),
     "DATETIMETYPE": (
         re.compile(rf"([0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}({_TIME})?)?|[ \t\r\n]*"),
         False,

@@ -1,7 +1,8 @@
 """A document of requests read back: what `toolkit.qbxml_write.build` wrote, or what others did.
 
-Strict, for it reads what is to be sent: what the spec does not allow, and what a
-:class:`~toolkit.qbxml_fields.Request` cannot hold, is an error and not passed over.
+Strict, for it reads what is to be sent: what the spec does not allow, what a
+:class:`~toolkit.qbxml_fields.Request` cannot hold, and what we would not write is an error and not passed
+over.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from lxml import etree
 from toolkit import qbxml_spec
 from toolkit.errors import QbxmlParseError
 from toolkit.qbxml_fields import Fields, Request
+from toolkit.qbxml_particles import short
+from toolkit.qbxml_problems import attribute_problems, is_no_request, set_problem, spoken
 from toolkit.qbxml_spec import Model, Particle
 from toolkit.qbxml_values import write_value
+from toolkit.qbxml_write import field_problems
 
 __all__ = ["RequestSet", "parse_requests"]
 
@@ -59,10 +63,13 @@ class RequestSet:
 
 
 def parse_requests(document: bytes) -> RequestSet:
-    """Return the requests of a document; to write them gives the document again.
+    """Return the requests of a document, which can be written again and then say the same.
 
-    A value is a text where the typed one would be written otherwise (``1`` for true, a date with an offset),
-    an aggregate a list of pairs where the schema's order would not give its elements back, else a dict.
+    What `build` wrote is written again byte for byte. In what others wrote, three things become ours: the
+    layout, the form of numbers (``5``, ``+5.00`` and ``005.00`` are the amount ``5.00``), and that of letters
+    with marks (composed). All other values are as they were: a value is a text where the typed one would be
+    written otherwise (``1`` for true, a date with an offset), an aggregate a list of pairs where the schema's
+    order would not give its elements back, else a dict.
 
     Parameters
     ----------
@@ -73,8 +80,9 @@ def parse_requests(document: bytes) -> RequestSet:
     ------
     QbxmlParseError
         It is no XML, declares a document type, is no document of requests, has a request that we do not
-        speak, breaks the spec at the version it names, or has what a Request does not hold (``defMacro``,
-        ``responseData``).
+        speak, breaks the spec at the version it names, has what a Request does not hold (``defMacro``,
+        ``responseData``), or is refused by `build`: a character that QuickBooks does not store, a number of
+        too many decimals, one requestID twice, ``rollbackOnError``.
 
     Notes
     -----
@@ -95,13 +103,18 @@ def parse_requests(document: bytes) -> RequestSet:
         raise _error(f"QBXMLMsgsRq has {min(map(str, unknown))}, which is not read", messages)
     if messages.get("onError") is None:
         raise _error("QBXMLMsgsRq has no onError", messages)
-    return RequestSet(
+    requests = [_request(element, version) for element in messages.iterchildren("*")]
+    read = RequestSet(
         version,
         str(messages.get("onError")),
-        [_request(element, version) for element in messages.iterchildren("*")],
+        requests,
         messages.get("newMessageSetID"),
         messages.get("oldMessageSetID"),
     )
+    ids = {"newMessageSetID": read.new_message_set_id, "oldMessageSetID": read.old_message_set_id}
+    if found := set_problem(requests, read.on_error, ids):
+        raise _error(f"{found[0]} {found[1].field} {found[1].value!r}: {found[1].limit}", messages)
+    return read
 
 
 # --- the document -------------------------------------------------------------------------------------------
@@ -125,15 +138,37 @@ def _version(root: etree._Element) -> str:
         if isinstance(node, etree._ProcessingInstruction) and node.target == "qbxml":
             found = re.search(r"""version\s*=\s*["']([0-9]+\.[0-9]+)["']""", node.text or "")
             if found:
+                _require_spoken(found[1], root)
                 return found[1]
     raise _error("it does not say its version: <?qbxml version=...?>", root)
 
 
+def _require_spoken(version: str, root: etree._Element) -> None:
+    try:
+        spoken(version)
+    except ValueError as error:
+        raise _error(str(error), root) from None
+
+
+def _require_no_text(element: etree._Element) -> None:
+    """Raise for a text or an instruction that stands beside the elements below one."""
+    for below in element:
+        if not isinstance(below.tag, str):
+            raise _error("a processing instruction stands beside the requests", below)
+    text = (element.text or "") + "".join(below.tail or "" for below in element)
+    if text.strip(" \t\r\n"):
+        raise _error(f"{element.tag} has text between its elements: {short(text.strip())}", element)
+
+
 def _messages(root: etree._Element) -> etree._Element:
+    if root.attrib:
+        raise _error(f"QBXML has {min(map(str, root.keys()))}, which is not read", root)
+    _require_no_text(root)
     below = list(root.iterchildren("*"))
     if len(below) != 1 or below[0].tag != "QBXMLMsgsRq":
         shown = ", ".join(str(child.tag) for child in below) or "nothing"
         raise _error(f"QBXML has {shown}; expected one QBXMLMsgsRq", root)
+    _require_no_text(below[0])
     return below[0]
 
 
@@ -149,7 +184,7 @@ def _request(element: etree._Element, version: str) -> Request:
     tag = str(element.tag)
     name = tag.removesuffix("Rq")
     if name == tag or name not in qbxml_spec.REQUESTS:
-        raise _error(f"{tag} is not a request we speak", element)
+        raise _error(f"{tag} {is_no_request(name)}", element)
     for path, reason in qbxml_spec.problems(qbxml_spec.request(name), element, version=version):
         place = path.partition("/@")[0].removeprefix(tag).removeprefix("/")
         found = element.find(place) if place else element
@@ -160,7 +195,11 @@ def _request(element: etree._Element, version: str) -> Request:
         if below.attrib:
             raise _error(f"{below.tag} has {min(map(str, below.keys()))}, which is not read", below)
     attributes = {ATTRIBUTES[str(name)]: str(value) for name, value in element.attrib.items()}
-    return Request(name, _fields(qbxml_spec.model(name), element), **attributes)
+    request = Request(name, _fields(qbxml_spec.model(name), element), **attributes)
+    refused = field_problems(name, request.fields, version=version) or attribute_problems(request, version)
+    if refused:
+        raise _error(f"{tag} {refused[0].field} {short(refused[0].value)!r}: {refused[0].limit}", element)
+    return request
 
 
 def _fields(model: Model, element: etree._Element) -> Fields:

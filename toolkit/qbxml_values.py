@@ -15,7 +15,7 @@ from toolkit import qbxml_spec
 from toolkit.qbxml_spec import Particle
 from toolkit.qbxml_text import normal_text, text_problem
 
-__all__ = ["Reader", "reader", "write_value"]
+__all__ = ["Reader", "is_key", "reader", "write_value"]
 
 Reader = Callable[[str], Any]
 
@@ -53,6 +53,8 @@ def write_value(particle: Particle, value: Any) -> str:
     '12.50'
     """
     kind = particle.type
+    if isinstance(value, str):
+        value = str.__str__(value)  # the text itself, whatever a subclass such as an enumeration shows
     if isinstance(value, str) and not value:
         text = ""
     elif kind == "AMTTYPE":
@@ -62,7 +64,7 @@ def write_value(particle: Particle, value: Any) -> str:
     elif kind == "FLOATTYPE":
         text = _decimals(value, 12, keep=False)
     elif kind == "INTTYPE" and isinstance(value, int) and not isinstance(value, bool):
-        text = str(value)
+        text = int.__repr__(value)
     elif kind == "BOOLTYPE" and isinstance(value, bool):
         text = "true" if value else "false"
     elif kind == "DATETYPE" and isinstance(value, date) and not isinstance(value, datetime):
@@ -76,7 +78,23 @@ def write_value(particle: Particle, value: Any) -> str:
     problem = text_problem(text) or qbxml_spec.value_problem(particle, text)
     if problem:
         raise ValueError(problem)
+    if is_key(particle) and not text.strip():
+        raise ValueError("must not be empty")
+    if kind == "DATETIMETYPE" and not _is_moment(text):  # the schema takes any digits
+        raise ValueError(f"not a date and time: {text}")
     return text
+
+
+def is_key(particle: Particle) -> bool:
+    """Return whether an element says which record is meant, and must: it is never empty.
+
+    The schema takes an empty one, and QuickBooks then refuses the request or takes it for another.
+
+    >>> from toolkit.qbxml_spec import elements, request
+    >>> [(field.name, is_key(field)) for field in elements(request("TxnDel"))]
+    [('TxnDelType', False), ('TxnID', True)]
+    """
+    return particle.min > 0 and (particle.type == "IDTYPE" or particle.name == "Name")
 
 
 _WORDS = {
@@ -111,10 +129,29 @@ def _moment(value: date) -> str:
     """Return a date or a date and time; the schema has no fractions of a second and no ``Z``."""
     if not isinstance(value, datetime):
         return value.isoformat()
-    if value.microsecond:
+    if value.microsecond or getattr(value, "nanosecond", 0):  # of pandas
         raise ValueError("takes whole seconds")
     return value.isoformat(timespec="seconds")
 
+
+def _is_moment(text: str) -> bool:
+    """Return whether a text of the schema's form is a time that there is."""
+    match = _WRITTEN_MOMENT.fullmatch(text)
+    if match is None:
+        return not text.strip()
+    *moment, hours, minutes = (int(part or 0) for part in match.groups())
+    try:
+        datetime(*moment)  # type: ignore[arg-type]
+    except ValueError:
+        return False
+    return minutes < 60 and hours * 60 + minutes <= _MOST_OFFSET
+
+
+_WRITTEN_MOMENT = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:T(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:[+-](\d{1,2}):(\d{1,2}))?)?)?)?",
+    re.ASCII,
+)
+_MOST_OFFSET = 14 * 60  # minutes, of xsd:dateTime
 
 # --- text to Python -----------------------------------------------------------------------------------------
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import NoReturn
 
-from toolkit import qbxml_spec
 from toolkit.errors import QbxmlBuildError
 from toolkit.qbxml_encoders import escaped
-from toolkit.qbxml_fields import FieldProblem, Fields, Request
-from toolkit.qbxml_problems import attribute_problems, request_problems, set_attributes
+from toolkit.qbxml_fields import FieldProblem, Fields, Request, text_of
+from toolkit.qbxml_problems import (
+    attribute_problems,
+    request_problems,
+    set_attributes,
+    set_problem,
+    spoken,
+)
 from toolkit.qbxml_writers import UNFIT, writer
 
 __all__ = ["FieldProblem", "Request", "build", "field_problems"]
 
-ON_ERROR = ("continueOnError", "stopOnError")  # QuickBooks desktop refuses the schema's rollbackOnError
-CLEAR_ALL = "CLR-ALL-MSG-SETS"
-FIRST = (2, 0)  # version of which every request has a requestID
 # A requestID that is written as it stands.
 _PLAIN_ID = re.compile("[ !#-%'-;=?-~]{1,50}")
 
@@ -52,7 +54,7 @@ def build(
     QbxmlBuildError
         A value does not fit its element; nothing is cut, rounded or transliterated.
     ValueError
-        ``version`` is not a version.
+        ``version`` is not a version, or is one that we do not speak: 2.0 is the oldest, 13.0 the newest.
 
     Notes
     -----
@@ -64,17 +66,19 @@ def build(
     >>> print(build([customer]).decode().splitlines()[6])
             <Name>S&#248;n</Name>
     """
-    spoken = major, minor = qbxml_spec.version_key(version)
+    key = major, minor = spoken(version)
     ids = {"newMessageSetID": new_message_set_id, "oldMessageSetID": old_message_set_id}
-    _require_set(requests, on_error, ids)
-    given = "".join(f' {name}="{value}"' for name, value in ids.items() if value is not None)
+    if found := set_problem(requests, on_error, ids):
+        raise QbxmlBuildError(found[0], found[1].field, found[1].value, found[1].limit)
+    given = {"onError": on_error} | {name: value for name, value in ids.items() if value is not None}
+    attributes = "".join(f' {name}="{str.__str__(value)}"' for name, value in given.items())
     document = BytesIO()  # gives its bytes away without a copy
     document.write(
         f'<?xml version="1.0" encoding="utf-8"?>\n<?qbxml version="{major}.{minor}"?>\n'
-        f'<QBXML>\n  <QBXMLMsgsRq onError="{on_error}"{given}{"" if requests else "/"}>'.encode("ascii")
+        f"<QBXML>\n  <QBXMLMsgsRq{attributes}{'' if requests else '/'}>".encode("ascii")
     )
     for request in requests:
-        document.write(_request(request, version, spoken).encode("ascii", "xmlcharrefreplace"))
+        document.write(_request(request, version, key).encode("ascii", "xmlcharrefreplace"))
     document.write(b"\n  </QBXMLMsgsRq>\n</QBXML>\n" if requests else b"\n</QBXML>\n")
     return document.getvalue()
 
@@ -91,50 +95,44 @@ def field_problems(name: str, fields: Fields, *, version: str = "13.0") -> list[
     version : str
         qbXML version to speak.
 
+    Raises
+    ------
+    ValueError
+        ``version`` is not one that we speak.
+
     Examples
     --------
     >>> field_problems("CustomerAdd", {"Name": "x" * 42})
     [FieldProblem(field='Name', value='xxx...', limit='longer than 41 characters: 42')]
     """
+    key = spoken(version)
+    name = text_of(name)
     try:
-        writer(name, qbxml_spec.version_key(version)).content(fields)
+        writer(name, key).content(fields)
     except (*UNFIT, KeyError):
         return request_problems(name, fields, version)
     return []
 
 
-def _require_set(requests: Sequence[Request], on_error: str, ids: Mapping[str, str | None]) -> None:
-    """Raise where the message set as a whole is not one that QuickBooks takes."""
-    if on_error not in ON_ERROR:
-        raise QbxmlBuildError("QBXMLMsgsRq", "@onError", on_error, f"one of {', '.join(ON_ERROR)}")
-    for name, given in ids.items():
-        fits = given is None or re.fullmatch("[A-Za-z0-9]{1,24}", given)
-        if not fits and (name, given) != ("oldMessageSetID", CLEAR_ALL):
-            raise QbxmlBuildError("QBXMLMsgsRq", f"@{name}", str(given), "takes 1 to 24 letters and digits")
-    named = [request.request_id for request in requests if request.request_id]
-    if len(set(named)) < len(named):
-        twice = {name for name, count in Counter(named).items() if count > 1}
-        request = next(request for request in requests if request.request_id in twice)
-        limit = "is given twice in one document"
-        raise QbxmlBuildError(request.name, "@requestID", request.request_id, limit)
-
-
-def _request(request: Request, version: str, spoken: tuple[int, int]) -> str:
+def _request(request: Request, version: str, key: tuple[int, int]) -> str:
     """Return one request as it stands in the document."""
+    if type(request.name) is not str:  # a member of an enumeration
+        request = replace(request, name=text_of(request.name))
     try:
-        content = writer(request.name, spoken).content(request.fields)
+        writes = writer(request.name, key)
+        content = writes.content(request.fields)
     except (*UNFIT, KeyError):
         _refuse(request, version)
-    tag = f"{request.name}Rq"
-    head = f"\n    <{tag}{_attributes(request, version, spoken)}"
+    tag = writes.tag
+    head = f"\n    <{tag}{_attributes(request, version)}"
     return f"{head}>{content}\n    </{tag}>" if content else f"{head}/>"
 
 
-def _attributes(request: Request, version: str, spoken: tuple[int, int]) -> str:
+def _attributes(request: Request, version: str) -> str:
     if request.iterator is request.iterator_id is request.metadata is None:
         if not request.request_id:
             return ""
-        if _PLAIN_ID.fullmatch(request.request_id) and spoken >= FIRST:
+        if type(request.request_id) is str and _PLAIN_ID.fullmatch(request.request_id):
             return f' requestID="{request.request_id}"'
     if attribute_problems(request, version):
         _refuse(request, version)

@@ -14,7 +14,7 @@ from typing import Any
 
 from toolkit import qbxml_spec
 from toolkit.qbxml_encoders import Encoder, encoder
-from toolkit.qbxml_fields import Fields, absent, is_pairs, occurrences, split, values_of
+from toolkit.qbxml_fields import Fields, absent, is_fields, is_pairs, occurrences, split, values_of
 from toolkit.qbxml_spec import Particle, validate_content, version_key
 
 __all__ = ["Unfit", "writer"]
@@ -22,7 +22,9 @@ __all__ = ["Unfit", "writer"]
 INDENT = "  "
 DEPTH = 2  # of a request in the document
 REMEMBERED = 1 << 10  # rows of names of one aggregate
+LONGEST_ROW = 1 << 6  # names of a row that is remembered: invoices of thousands of lines are seldom alike
 REMEMBERED_REFERENCES = 1 << 14
+LONGEST_REFERENCE = 1 << 9  # characters of a reference that is remembered
 MOST_IN_A_REFERENCE = 2  # elements
 
 
@@ -145,9 +147,11 @@ class _Aggregate:
     def _fits(self, names: tuple[str, ...]) -> bool:
         verdict = self._verdicts.get(names)
         if verdict is None:
-            if len(self._verdicts) >= REMEMBERED:
-                self._verdicts.clear()
-            verdict = self._verdicts[names] = validate_content(self.particle, names) is None
+            verdict = validate_content(self.particle, names) is None
+            if len(names) <= LONGEST_ROW:
+                if len(self._verdicts) >= REMEMBERED:
+                    self._verdicts.clear()
+                self._verdicts[names] = verdict
         return verdict
 
 
@@ -156,26 +160,28 @@ class _Reference(_Aggregate):
 
     def __init__(self, particle: Particle, version: tuple[int, int], depth: int) -> None:
         super().__init__(particle, version, depth)
-        self._written: dict[tuple[str, Any], str] = {}
+        self._written: dict[tuple[str, str], str] = {}
 
     def element(self, fields: Any) -> str:
         """Return the element with all that is in it."""
         if fields.__class__ is not dict or len(fields) != 1:
             return super().element(fields)
         (item,) = fields.items()
+        if type(item[1]) is not str:  # a subclass may be equal and show otherwise
+            return super().element(fields)
         try:
             return self._written[item]
         except KeyError:
-            if len(self._written) >= REMEMBERED_REFERENCES:
-                self._written.clear()
-            written = self._written[item] = super().element(fields)
+            written = super().element(fields)
+            if len(written) <= LONGEST_REFERENCE:
+                if len(self._written) >= REMEMBERED_REFERENCES:
+                    self._written.clear()
+                self._written[item] = written
             return written
-        except TypeError:  # a list, which cannot be looked up
-            return super().element(fields)
 
     @staticmethod
     def takes(particle: Particle) -> bool:
-        """Return whether an aggregate is one of a few texts: no value in it equals one of another kind."""
+        """Return whether an aggregate is one of a few texts, which are short and come again."""
         below = particle.children
         return len(below) <= MOST_IN_A_REFERENCE and all(
             child.type in ("IDTYPE", "STRTYPE") for child in below
@@ -213,7 +219,7 @@ class _RequestWriter:
 
     def __init__(self, name: str, version: tuple[int, int]) -> None:
         particle = qbxml_spec.request(name)
-        self.name, self.spoken = name, version_key(particle.since) <= version
+        self.tag, self.spoken = str(particle.name), version_key(particle.since) <= version
         self._outer = _Aggregate(particle, version, DEPTH)
         inner = {str(child.name): child for child in qbxml_spec.elements(particle)}.get(name)
         self._inner = _Aggregate(inner, version, DEPTH + 1) if inner else None
@@ -229,6 +235,10 @@ class _RequestWriter:
         """
         if not self.spoken:
             raise Unfit
+        if fields.__class__ is not dict:
+            if not is_fields(fields):
+                raise Unfit
+            fields = fields or {}
         if self._inner is None:
             return self._outer.content(fields)
         if fields.__class__ is dict and self._beside.isdisjoint(fields):
