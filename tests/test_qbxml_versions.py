@@ -47,9 +47,24 @@ def test_a_marker_is_left_out_where_the_version_lacks_it(version: str) -> None:
 def test_a_request_of_pairs_keeps_its_order() -> None:
     line = ("InvoiceLineAdd", {"Desc": "a note"})
     group = ("InvoiceLineGroupAdd", {"ItemGroupRef": {"ListID": "80-9"}})
-    fields = [("CustomerRef", {"ListID": "80-1"}), ("ExternalGUID", GUID), line, group, line]
+    marked = ("Memo", "July [bb:invoice:1]")
+    fields = [("CustomerRef", {"ListID": "80-1"}), marked, ("ExternalGUID", GUID), line, group, line]
     fitted = fit(Request("InvoiceAdd", fields), "8.0")
-    assert fitted.request.fields == [fields[0], line, group, line]
+    assert fitted.request.fields == [fields[0], marked, line, group, line]
+
+
+@pytest.mark.parametrize(
+    "memo", [None, "", "July", "July [bb:invoice:1] by hand", "[bb:", "July[bb:invoice:1"]
+)
+def test_a_marker_that_the_memo_does_not_repeat_is_not_left_out(memo: str | None) -> None:
+    """Without both, the record could not be found again after a lost answer."""
+    fitted = fit(Request("InvoiceAdd", {**INVOICE, "Memo": memo}), "8.0")
+    assert fitted.left_out == [] and "ExternalGUID" in dict(fitted.request.fields)
+    assert [(each.field, each.limit) for each in fitted.problems] == [
+        ("ExternalGUID", "needs qbXML 9.0, and 8.0 is spoken")
+    ]
+    pairs = [(name, value) for name, value in INVOICE.items() if name != "Memo"]
+    assert fit(Request("InvoiceAdd", pairs), "8.0").problems == fitted.problems
 
 
 @pytest.mark.parametrize(
@@ -107,7 +122,8 @@ def test_nothing_but_markers_is_ever_left_out() -> None:
     for name in qbxml_spec.REQUESTS:
         outer = qbxml_spec.model(name)
         for field, (particle, below) in (outer.members.get(name, (None, outer))[1] or outer).members.items():
-            fitted = fit(Request(name, {field: {} if below else "0"}), "8.0")
+            marked = {"Memo": "July [bb:invoice:1]"} if field == "ExternalGUID" else {}
+            fitted = fit(Request(name, {**marked, field: {} if below else "0"}), "8.0")
             younger = qbxml_spec.version_key(particle.since) > (8, 0) and particle.us
             kept = field in dict(fitted.request.fields)
             verdict = "a problem" if fitted.problems else "whole" if kept else "left out"

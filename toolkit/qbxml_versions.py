@@ -7,7 +7,8 @@ is a problem of the request, which is then not sent at that version.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -17,9 +18,11 @@ from toolkit.qbxml_problems import request_problems
 from toolkit.qbxml_spec import Model, version_key
 from toolkit.qbxml_write import field_problems
 
-__all__ = ["HARMLESS", "LATEST", "Fitted", "LeftOut", "fit"]
+__all__ = ["HARMLESS", "LATEST", "OLDEST", "Fitted", "LeftOut", "fit", "left_out_note"]
 
 LATEST = "13.0"
+OLDEST = "8.0"
+"""The oldest version that a company may speak: what is older is turned away (`toolkit.company_guard`)."""
 
 _MARKER = "it repeats our key, which the memo of the document ends with"
 
@@ -30,6 +33,8 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "SalesReceiptAdd": {"ExternalGUID": _MARKER},
 }
 """Request to the fields that may be left out where a version lacks them, each with the reason.
+
+The reason must be true of the request: without our marker at the end of its memo nothing is left out.
 
 Source: qbXML op templates (transactions have ExternalGUID since 9.0, customers and items since 8.0, the
 oldest version that is spoken).
@@ -97,13 +102,43 @@ def fit(request: Request, version: str) -> Fitted:
     """
     if request.name not in qbxml_spec.REQUESTS or version_key(version) >= _complete(request.name):
         return Fitted(request, [], [])
-    lacking = _lacking(request.name, version)
+    lacking = _lacking(request.name, version) if _is_marked(request) else {}
     given = dict(request.fields).keys() & lacking.keys()
     if given:
         pairs = request.fields.items() if isinstance(request.fields, Mapping) else request.fields
         kept = [(name, value) for name, value in pairs if name not in given]
         request = replace(request, fields=dict(kept) if isinstance(request.fields, Mapping) else kept)
     return Fitted(request, [lacking[name] for name in sorted(given)], _problems(request, version))
+
+
+def left_out_note(operation: str, left_out: Sequence[LeftOut], version: str) -> str | None:
+    """Return what the history of an operation says of what went without a field; None where nothing did.
+
+    Parameters
+    ----------
+    operation : str
+        Name of its request.
+    left_out : sequence of LeftOut
+        From :func:`fit`.
+    version : str
+        The qbXML version that was spoken.
+
+    Examples
+    --------
+    >>> left_out_note("InvoiceAdd", [LeftOut("ExternalGUID", "9.0", "it repeats our key")], "8.0")
+    'InvoiceAdd went without ExternalGUID, which qbXML 8.0 lacks: it repeats our key'
+    """
+    said = [f"{each.field}, which qbXML {version} lacks: {each.why}" for each in left_out]
+    return f"{operation} went without {'; without '.join(said)}" if said else None
+
+
+_MARK = re.compile(r" \[bb:.+\]\Z", re.DOTALL)
+
+
+def _is_marked(request: Request) -> bool:
+    """Return whether the memo of a document ends with our key."""
+    memo = dict(request.fields).get("Memo")
+    return isinstance(memo, str) and _MARK.search(memo) is not None
 
 
 def _problems(request: Request, version: str) -> list[FieldProblem]:
