@@ -583,6 +583,59 @@ def test_the_work_grows_with_the_pages(ws: Workspace, monkeypatch: pytest.Monkey
 # --- all tables or none
 
 
+@pytest.mark.parametrize("renames", [0, 1, 2, 3])
+@pytest.mark.parametrize("error", [Crash, PermissionError])
+def test_what_ends_between_two_tables_is_taken_up_again(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, renames: int, error: type[BaseException], tmp_path: Path
+) -> None:
+    extract.receive(ws, invoices("A"))
+    field = b"<DataExtRet><OwnerID>0</OwnerID><DataExtName>c</DataExtName></DataExtRet>"
+    new = invoices("A").replace(b"Line of A", b"New").replace(b"</InvoiceRet>", field + b"</InvoiceRet>")
+    new = new.replace(b"Memo of A", b"New")
+    (tmp_path / "new.xml").write_bytes(new)
+    replace, done = workspace_files._replace, []
+
+    def breaks(temporary: Path, path: Path) -> None:
+        if path.suffix == ".parquet" or path.name == ".landing.json":
+            if len(done) == renames:
+                raise error
+            done.append(path)
+        replace(temporary, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace_files, "_replace", breaks)
+        with pytest.raises(error):
+            extract.land(ws, [tmp_path / "new.xml"])
+    assert len(done) == renames
+    landed = extract.land(ws, sorted((ws.path / "inbox").glob("*.zst")))
+    assert (landed.complete, list(landed.findings["rule"])) == (True, [])
+    assert set(ws.ledger.jobs()["status"]) == {"complete"}
+    assert list(ws.read(INVOICES)["memo"]) == list(ws.read(LINES)["description"]) == ["New"]
+    assert len(ws.read("quickbooks.custom_fields")) == 1
+    assert not [path for path in ws.path.rglob(".*") if path.is_file() and path.suffix in (".tmp", ".json")]
+
+
+@pytest.mark.parametrize("by", ["land", "write"])
+def test_a_commit_that_was_broken_off_ends_before_anything_else(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    def breaks(_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TableFile, "commit", breaks)
+        with pytest.raises(Crash):
+            extract.receive(ws, invoices("A"))
+    assert txns(ws) == []
+    if by == "land":
+        extract.receive(ws, invoices("B"))
+        assert txns(ws) == txns(ws, "invoice_lines") == ["A", "B"]
+    else:
+        ws.write(INVOICES, from_rows(INVOICES, [{"txn_id": "C"}]))
+        extract.receive(ws, invoices("B"))
+        assert (txns(ws), txns(ws, "invoice_lines")) == (["C", "B"], ["A", "B"])
+
+
 def test_a_table_that_cannot_be_read_to_its_end_leaves_all_as_they_were(ws: Workspace) -> None:
     extract.receive(ws, invoices(*(f"A{number}" for number in range(50))))
     path = ws.path / "quickbooks" / "invoice_lines.parquet"
@@ -740,3 +793,65 @@ def test_applications_do_not_go_without_a_word(
     assert sum(row["owner_txn_id"] == "P" for row in found[reference.LINKS]) == left
     assert {row["rule"] for row in landing.findings} == rules
     assert {row["key"] for row in landing.findings} == {"P"}
+
+
+# --- what was deleted
+
+
+def deletion(txn: str, minutes: int = 5) -> bytes:
+    time = at(minutes).isoformat()
+    body = (
+        f"<TxnDeletedRet><TxnDelType>Invoice</TxnDelType><TxnID>{txn}</TxnID>"
+        f"<TimeDeleted>{time}</TimeDeleted></TxnDeletedRet>"
+    )
+    return (
+        invoices()
+        .replace(b"></InvoiceQueryRs>", f">{body}</InvoiceQueryRs>".encode())
+        .replace(b"InvoiceQueryRs", b"TxnDeletedQueryRs")
+    )
+
+
+def changed_at(minutes: int) -> bytes:
+    return invoices("A").replace(
+        b"</TxnID>", f"</TxnID><TimeModified>{at(minutes).isoformat()}</TimeModified>".encode(), 1
+    )
+
+
+def land_files(ws: Workspace, *answers_: bytes) -> extract.Landed:
+    paths = []
+    for number, data in enumerate(answers_):
+        paths.append(ws.path.parent / f"{number}.xml")
+        paths[-1].write_bytes(data)
+    return extract.land(ws, paths)
+
+
+def left_of(ws: Workspace) -> list[bool]:
+    return [row["left_at"] is not None for row in to_rows(ws.read(INVOICES))]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_deletion_counts_in_the_landing_that_brings_the_record(
+    ws: Workspace, order: tuple[int, int]
+) -> None:
+    told = changed_at(1), deletion("A")
+    landed = land_files(ws, *(told[one] for one in order))
+    assert left_of(ws) == [True]
+    assert list(landed.findings["rule"]) == ["left_filter"]
+
+
+def test_an_old_file_brings_no_deleted_record_back(ws: Workspace) -> None:
+    land_files(ws, changed_at(1))
+    land_files(ws, deletion("A"))
+    assert left_of(ws) == [True]
+    assert list(land_files(ws, changed_at(1)).findings["rule"]) == ["left_filter"]
+    assert left_of(ws) == [True]
+    assert list(land_files(ws, changed_at(6)).findings["rule"]) == ["came_back"]
+    assert left_of(ws) == [False]
+
+
+def test_a_record_that_an_import_returns_after_its_deletion_is_back(ws: Workspace) -> None:
+    land_files(ws, changed_at(1), deletion("A"))
+    (job,) = ws.queue_import("invoices")
+    landed = extract.receive(ws, changed_at(1), job=job)
+    assert list(landed.findings["rule"]) == ["came_back"]
+    assert left_of(ws) == [False]

@@ -118,7 +118,7 @@ def land(
         tally = Tally(findings=doubtful)
         at_hand = {one.path: one.answer for one in documents if one.path in known}
         for number in dict.fromkeys(known[path] for path in at_hand):
-            if ws.ledger.job(number).status == "complete":
+            if ws.ledger.job(number).status == "complete" or _was_broken_off(ws, number):
                 _land_job(ws, staging, number, tally, at_hand, again=True)
             else:
                 message = f"Job {number} is not complete: its answers are not in the tables."
@@ -151,6 +151,13 @@ def _known_pages(ws: Workspace) -> dict[str, int]:
     """Return the inbox files that belong to an import, each with its job."""
     jobs = (int(job) for job in ws.ledger.jobs()["id"])
     return {page.path: job for job in jobs for page in ws.ledger.pages(job)}
+
+
+def _was_broken_off(ws: Workspace, number: int) -> bool:
+    """Tell whether every answer of a job came, and its process ended before they were landed."""
+    job = ws.ledger.job(number)
+    done = all(query.status == "done" for query in ws.ledger.queries(number))
+    return job.is_import and job.status == "running" and done
 
 
 def _useless(ws: Workspace, staging: Staging, job: int, path: str, problem: str) -> Landed:

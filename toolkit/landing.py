@@ -9,7 +9,7 @@ comes only the keys are held.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +26,19 @@ from toolkit.landing_children import (
     owner_tables,
     units_that_ask,
 )
-from toolkit.landing_keys import Incoming, Owners, Taken, Unit, gather, moment_millis
-from toolkit.landing_merge import Coverage, Landing, Merged, Moment, merge_records
+from toolkit.landing_keys import (
+    Incoming,
+    Numbers,
+    Owners,
+    Taken,
+    Unit,
+    codes,
+    gather,
+    last_rows,
+    millis,
+    moment_millis,
+)
+from toolkit.landing_merge import Coverage, Deleted, Landing, Merged, Moment, merge_records
 from toolkit.landing_write import stamped, write_tables
 from toolkit.ledger import Query
 from toolkit.tables import TABLES
@@ -99,17 +110,19 @@ def land_units(
     moment = Moment(job, as_of, ws.ledger.now())
     arrivals = moment_millis([unit.arrived for unit in units])
     by_table: dict[str, list[Coverage]] = {}
-    for snapshot in (*covered, *_deletions(units)):
+    deleted = _deletions(ws, units, arrivals)
+    for snapshot in covered:
         by_table.setdefault(snapshot.table, []).append(snapshot)
     loose = np.array([unit.loose for unit in units], dtype=np.bool_)
     merged: list[Merged] = []
     taken: dict[str, Taken] = {}
     for table in RECORDS:
         incoming, asked = gather(table, units), by_table.get(table.name, [])
-        if len(incoming) or asked:
+        gone = deleted.get(table.name)
+        if len(incoming) or asked or (gone is not None and gone.fresh.any()):
             stored = StoredTable(ws.path, table.name)
             one, taken[table.name] = merge_records(
-                table, stored, incoming, (arrivals, loose), asked, moment, landing
+                table, stored, incoming, (arrivals, loose), asked, moment, landing, gone
             )
             merged.append(one)
     merged += _children(ws, units, taken, bool(merged), landing)
@@ -118,19 +131,35 @@ def land_units(
     return landing
 
 
-def _deletions(units: Sequence[Unit]) -> Iterator[Coverage]:
-    """Yield what was deleted in QuickBooks, as queries for it that found nothing."""
+def _deletions(ws: Workspace, units: Sequence[Unit], arrivals: Numbers) -> dict[str, Deleted]:
+    """Return what was deleted in QuickBooks, by table: what is told now, and what was told before."""
+    found: dict[str, Deleted] = {}
     for name, kind, key in (
         ("quickbooks.deleted_transactions", "txn_del_type", "txn_id"),
         ("quickbooks.deleted_list_records", "list_del_type", "list_id"),
     ):
-        for piece in gather(TABLES[name], units).pieces:
-            rows = piece.load([kind, key])
-            for deleted in rows[kind].unique().to_pylist():
-                table = _RECORD_OF.get(f"{deleted}Ret")
-                if table is not None:
-                    ids = rows[key].filter(pc.equal(rows[kind], deleted)).to_pylist()
-                    yield Coverage(table, ids=frozenset(ids))
+        names = [kind, key, "time_deleted"]
+        incoming, stored = gather(TABLES[name], units), StoredTable(ws.path, name)
+        before = pa.concat_tables(
+            [
+                TABLES[name].schema.empty_table().select([*names, "imported_at"]),
+                *stored.columns([*names, "imported_at"]),
+            ]
+        )
+        rows = pa.concat_tables([before.select(names), *incoming.columns(names)])
+        learned = np.concatenate([millis(before, "imported_at"), arrivals[incoming.places]])
+        times, fresh = millis(rows, "time_deleted"), np.arange(len(rows)) >= len(before)
+        for deleted in pc.unique(rows[kind]).to_pylist():
+            table = TABLES.get(_RECORD_OF.get(f"{deleted}Ret", ""))
+            if table is None or "left_at" not in table.names:
+                continue
+            chosen = np.flatnonzero(pc.equal(rows[kind], deleted).to_numpy().astype(np.bool_))
+            chosen = chosen[np.argsort(learned[chosen], kind="stable")]
+            keys = rows[key].combine_chunks()
+            chosen = chosen[last_rows(codes(keys.take(pa.array(chosen))))]
+            one = Deleted(keys.take(pa.array(chosen)), times[chosen], learned[chosen], fresh[chosen])
+            found[table.name] = found[table.name].and_also(one) if table.name in found else one
+    return found
 
 
 def _children(

@@ -30,7 +30,7 @@ from toolkit.landing_keys import (
 from toolkit.tables import TABLES, finding
 from toolkit.workspace_tables import StoredTable
 
-__all__ = ["Coverage", "Landing", "Merged", "Moment", "merge_records"]
+__all__ = ["Coverage", "Deleted", "Landing", "Merged", "Moment", "merge_records"]
 
 _NO_JOB = -1
 _DAY = 86_400_000
@@ -95,6 +95,55 @@ class Coverage:
         return covered
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The records of one table that QuickBooks says were deleted. It never uses an id again.
+
+    Parameters
+    ----------
+    keys : pyarrow.Array
+        Their ids, each once.
+    times, learned : numpy array
+        Of each when it was deleted, and when the answer came that tells it, in milliseconds.
+    fresh : numpy array
+        Of each whether this landing tells it.
+    """
+
+    keys: pa.Array
+    times: Numbers
+    learned: Numbers
+    fresh: Flags
+
+    def and_also(self, other: Deleted) -> Deleted:
+        """Return these and others: items are of many kinds."""
+        return Deleted(
+            pa.concat_arrays([self.keys, other.keys]),
+            np.concatenate([self.times, other.times]),
+            np.concatenate([self.learned, other.learned]),
+            np.concatenate([self.fresh, other.fresh]),
+        )
+
+    def marks(self, known: _Known, moment: Moment) -> Flags:
+        """Tell of stored rows whether this landing says that they were deleted."""
+        index = lookup(known.keys, self.keys)
+        then = _at(self.learned, index, NEVER)
+        newer = (known.imported != NEVER) & ~moment.is_newer(known.imported, known.jobs, then)
+        changed_later = _is_earlier(_at(self.times, index, NEVER), known.changed)
+        found: Flags = np.append(self.fresh, False)[index] & ~newer & ~changed_later
+        return found
+
+    def of(self, keys: pa.Array, changed: Numbers, loose: Flags, arrived: Numbers) -> tuple[Numbers, Flags]:
+        """Return of incoming rows when their deletion was learned, and which are there in spite of one.
+
+        They are if they were changed after it, or if QuickBooks returns them to an import after it said so:
+        the books were restored. A file from elsewhere may be as old as can be, and brings nothing back.
+        """
+        index = lookup(keys, self.keys)
+        learned = _at(self.learned, index, NEVER)
+        back = _is_earlier(_at(self.times, index, NEVER), changed) | (~loose & (arrived > learned))
+        return np.where(back, NEVER, learned), (index >= 0) & back
+
+
 @dataclass(slots=True)
 class Landing:
     """What landing did.
@@ -130,6 +179,8 @@ class Merged:
         Of the incoming rows, which are taken.
     left_at : pyarrow.Array or None
         Of the stored rows the new ``left_at``; None where nothing changes.
+    came_left : numpy array or None
+        Of the incoming rows ``left_at`` in milliseconds; None where all of them are there.
     """
 
     table: Table
@@ -137,6 +188,7 @@ class Merged:
     incoming: Incoming
     takes: Flags
     left_at: pa.Array | None = None
+    came_left: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +236,7 @@ def merge_records(
     covered: Sequence[Coverage],
     moment: Moment,
     landing: Landing,
+    deleted: Deleted | None = None,
 ) -> tuple[Merged, Taken]:
     """Return the merged table, and which records were taken from which unit.
 
@@ -193,6 +246,8 @@ def merge_records(
         Of each unit when it came, in milliseconds, and whether it is loose.
     covered : sequence of Coverage
         What of this table the queries covered.
+    deleted : Deleted, optional
+        What of this table was deleted.
     """
     known = _known(table, stored)
     compared = [name for name in table.names if name in {*table.key, "time_modified", "edit_sequence"}]
@@ -212,13 +267,22 @@ def merge_records(
     stays[index[wins & there]] = False
     takes = np.zeros(len(incoming), dtype=np.bool_)
     takes[rows[wins]] = True
-    left_at = _left_at(table, known, stays, covered, moment, landing)
     landing.rows[table.name] = int(wins.sum())
     winners = rows[wins]
+    came_left = None
+    if deleted is not None and len(winners):
+        came_left = np.full(len(incoming), NEVER, dtype=np.int64)
+        ids = keys.take(pa.array(winners))
+        gone, back = deleted.of(ids, changed[winners], loose[winners], arrived[winners])
+        came_left[winners] = gone
+        was_there = (index[wins] >= 0) & (_at(known.left, index[wins], NEVER) == NEVER)
+        _say_back(table, ids.filter(pa.array(back & ~was_there)), landing)
+        _count_left(table, int((gone != NEVER).sum()), landing)
+    left_at = _left_at(table, known, stays, covered, moment, landing, deleted)
     unchanged = _unchanged(came.take(pa.array(winners)), known.rows, index[wins])
     repeated = _repeated(came, keys, places, winners)
     taken = Taken(keys.take(pa.array(winners)), places[winners], unchanged, *repeated)
-    return Merged(table, stays, incoming, takes, left_at), taken
+    return Merged(table, stays, incoming, takes, left_at, came_left), taken
 
 
 def _repeated(
@@ -272,27 +336,48 @@ def _latest(keys: pa.Array, loose: Flags, changed: Numbers) -> Numbers:
 
 
 def _left_at(
-    table: Table, known: _Known, stays: Flags, covered: Sequence[Coverage], moment: Moment, landing: Landing
+    table: Table,
+    known: _Known,
+    stays: Flags,
+    covered: Sequence[Coverage],
+    moment: Moment,
+    landing: Landing,
+    deleted: Deleted | None,
 ) -> pa.Array | None:
     """Mark the rows that were covered and did not come."""
-    if not covered or "left_at" not in table.names:
+    if not (covered or deleted) or "left_at" not in table.names:
         return None
     as_of = moment.millis(moment.as_of)
     then = np.full(len(stays), as_of, dtype=np.int64)
     newer = (known.imported != NEVER) & ~moment.is_newer(known.imported, known.jobs, then)
-    gone = stays & (known.left == NEVER) & ~newer
+    there = stays & (known.left == NEVER)
+    if not there.any():
+        return None
+    gone = np.zeros_like(there)
+    for one in covered:
+        gone |= one.covers(known.rows) & ~newer
+    if deleted is not None:
+        gone |= deleted.marks(known, moment)
+    gone &= there
     if not gone.any():
         return None
-    inside = np.zeros_like(gone)
-    for one in covered:
-        inside |= one.covers(known.rows)
-    gone &= inside
-    count = int(gone.sum())
-    if not count:
-        return None
-    landing.left[table.name] = count
+    _count_left(table, int(gone.sum()), landing)
     times = np.where(gone, as_of, known.left)
     return pa.array(times, mask=times == NEVER).cast(table.column("left_at").type)
+
+
+def _count_left(table: Table, count: int, landing: Landing) -> None:
+    if count:
+        landing.left[table.name] = landing.left.get(table.name, 0) + count
+
+
+def _say_back(table: Table, keys: pa.Array, landing: Landing) -> None:
+    if len(keys):
+        message = (
+            f"QuickBooks said that {_records(len(keys))} had been deleted, and gives them again, as when the"
+            " books were restored from a backup: they are used again. Look them up in QuickBooks."
+        )
+        landing.findings.append(_about(table, "came_back", message, keys))
 
 
 def _say(table: Table, outdated: pa.Array, set_back: pa.Array, landing: Landing) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.columns import INTEGER, TIMESTAMP
-from toolkit.landing_keys import Flags, Numbers
+from toolkit.landing_keys import NEVER, Flags, Numbers
 from toolkit.landing_merge import Merged
 from toolkit.staging import Piece
-from toolkit.workspace_tables import StoredTable, TableFile
+from toolkit.workspace_tables import StoredTable, TableFile, commit_together
 
 __all__ = ["stamped", "write_tables"]
 
@@ -55,8 +55,7 @@ def write_tables(
             files.append(_opened(stack, folder, name))
             files[-1].add(rows)
             files[-1].seal()
-        for file in files:
-            file.commit()
+        commit_together(folder, files, listed=stack.pop_all)
 
 
 def _opened(stack: ExitStack, folder: Path, name: str) -> TableFile:
@@ -86,7 +85,11 @@ def _incoming(merged: Merged, arrivals: Numbers, job: int | None) -> Iterator[pa
         if keep.any():
             rows = pa.concat_tables([piece.load() for piece in pieces]).combine_chunks()
             arrived = arrivals[places[start:end]][keep]
-            yield stamped(_where(rows, keep), arrived, job)
+            rows = stamped(_where(rows, keep), arrived, job)
+            if merged.came_left is not None:
+                left = merged.came_left[start:end][keep]
+                rows = _set(rows, "left_at", pa.array(left, mask=left == NEVER).cast(TIMESTAMP))
+            yield rows
         start = end
 
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 from toolkit import __version__
 from toolkit.tables import TABLES
 from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
+from toolkit.workspace_tables import finish_commit
 
 __all__ = ["FOLDER", "IN_MEMORY", "Piece", "Rows", "Staging", "fingerprint"]
 
@@ -147,7 +148,10 @@ class Staging:
         self._spilled = self.folder / f"{secrets.token_hex(4)}{_SPILLED}"
 
     def __enter__(self) -> Staging:
-        self._clear()  # what a process left that ended in the middle
+        finish_commit(self._workspace)  # of a process that ended in the middle,
+        self._clear()  # and what else it left
+        for left in self._workspace.glob("quickbooks/.*.parquet.*.tmp"):
+            _remove(left)
         return self
 
     def __exit__(

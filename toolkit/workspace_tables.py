@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,11 +17,12 @@ import pyarrow.parquet as pq
 
 from toolkit.errors import ConformError, DamagedTable, UsageError
 from toolkit.tables import TABLES, conform, empty, from_arrow
-from toolkit.workspace_files import NewFile, write_atomically
+from toolkit.workspace_files import NewFile, _replace, sync_folder, write_atomically
 
 STORED = tuple(name for name in TABLES if "." in name)
 """Every table a workspace has: all that belong to an area."""
 
+_TO_BE_RENAMED = ".landing.json"
 _ROW_GROUP = 100_000
 _GROUP_BYTES = 32 << 20  # whichever is reached first: rows may be long
 
@@ -197,6 +199,11 @@ class TableFile:
         self._writer.close()
         self._new.seal()
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """The name that the file is written under, and that of its place."""
+        return str(self._new.file.name), str(self._new.path)
+
     def commit(self) -> None:
         """Take the place of the table as it was."""
         self._new.commit()
@@ -208,8 +215,45 @@ class TableFile:
         self._new.discard()
 
 
+def commit_together(folder: Path, files: Sequence[TableFile], listed: Callable[[], object]) -> None:
+    """Let files take their places, all of them even where this process ends in between.
+
+    What is to be renamed is written down first. Where a rename fails, or nothing more is done,
+    :func:`finish_commit` goes on before the next landing.
+
+    Parameters
+    ----------
+    folder : Path
+        The workspace.
+    files : sequence of TableFile
+        All sealed.
+    listed : callable
+        Called once it is written down: from then on nobody may discard the files.
+    """
+    names = [[os.path.relpath(name, folder) for name in file.names] for file in files]
+    write_atomically(folder / _TO_BE_RENAMED, lambda to: to.write(json.dumps(names).encode()))
+    listed()
+    for file in files:
+        file.commit()
+    (folder / _TO_BE_RENAMED).unlink()
+
+
+def finish_commit(folder: Path) -> None:
+    """Go on with what :func:`commit_together` began and did not end; the caller holds the lock."""
+    try:
+        listed = json.loads((folder / _TO_BE_RENAMED).read_bytes())
+    except FileNotFoundError:
+        return
+    for written, place in listed:
+        if (folder / written).exists():  # or else it has its place already
+            _replace(folder / written, folder / place)
+            sync_folder((folder / place).parent)
+    (folder / _TO_BE_RENAMED).unlink()
+
+
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
-    """Write a table's file, whole or not at all."""
+    """Write a table's file, whole or not at all; the caller holds the lock."""
+    finish_commit(folder)  # what waits is older than this
 
     def write(file: BinaryIO) -> None:
         pq.write_table(table, file, compression="zstd", row_group_size=_ROW_GROUP)
