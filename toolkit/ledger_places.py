@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from toolkit.ledger_jobs import Jobs
 from toolkit.ledger_migrations import BUSY_SECONDS
@@ -107,8 +107,9 @@ class Places(Sessions, Jobs):
         """Make the ledger safe that came out of a backup; return the exports that wait for a person.
 
         It does not know what was sent after the backup. So exports that were queued or running are on hold,
-        drafts say why to wait, and what was with QuickBooks at that moment is unknown: its answer may have
-        come since, and QuickBooks may have forgotten the id, so that the same text would run again.
+        drafts say why to wait, and every operation in them counts as sent with its outcome unknown: it is
+        looked up in QuickBooks before anything is sent again. That goes for what was with QuickBooks at that
+        moment too: it may have forgotten the id since, so that the same text would run once more.
 
         Parameters
         ----------
@@ -124,6 +125,7 @@ class Places(Sessions, Jobs):
             self._let_go(connection, reason)
             exports = select(jobs.c.id, jobs.c.status).where(jobs.c.kind.not_like("import:%"))
             going = connection.execute(exports.where(jobs.c.status.in_(_OPEN_JOBS))).all()
+            self._doubt_pending(connection, [job for job, _ in going], reason)
             for job, status in going:
                 # A draft cannot be held: whoever releases it would approve it.
                 after = status if status == "draft" else "held"
@@ -184,6 +186,17 @@ class Places(Sessions, Jobs):
         for row in connection.execute(sent).all():
             move_operation(connection, row, "unknown", now, message=reason)
         connection.execute(update(message_sets).where(open_sets).values(abandoned_at=now))
+
+    def _doubt_pending(self, connection: Connection, doubted: list[int], reason: str) -> None:
+        """Take what was pending in some jobs for sent, with an outcome that nobody knows."""
+        at = literal(self.now(), operation_history.c.at.type)
+        for before, after in (("pending", "sent"), ("sent", "unknown")):
+            mine = operations.c.job.in_(doubted) & operations.c.current & (operations.c.status == before)
+            told = select(operations.c.id, literal(before), literal(after), at, literal(reason)).where(mine)
+            columns = ["operation", "before", "after", "at", "message"]
+            connection.execute(insert(operation_history).from_select(columns, told))
+            changed = update(operations).where(mine)
+            connection.execute(changed.values(status=after, status_message=reason))
 
     def _note_event(
         self, connection: Connection, event: str, who: str, note: str, facts: Mapping[str, Any]
