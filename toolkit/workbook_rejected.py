@@ -43,9 +43,7 @@ TITLES: Mapping[str, str] = {
     "billing.adjustments": "Credits",
 }
 """The sheet of each table."""
-BEFORE = ("problem", "reason", "limit", "proposal", "note")
-AFTER = ("status_code", "operation")
-HELP_COLUMNS = (*BEFORE, *AFTER)
+HELP_COLUMNS = ("problem", "reason", "limit", "proposal", "note", "status_code", "operation")
 """Columns that are no column of the table; of these only ``note`` is read back."""
 
 _HEADER = PatternFill("solid", fgColor="1F4E78")
@@ -53,7 +51,7 @@ _READ_ONLY = PatternFill("solid", fgColor="EDEDED")
 _TO_FILL = PatternFill("solid", fgColor="FFF2CC")
 _FLAWED = PatternFill("solid", fgColor="F8A5A5")
 _CORRECTED = PatternFill("solid", fgColor="DDEBF7")
-_WIDTHS = {"problem": 46, "reason": 46, "proposal": 30, "note": 24, "limit": 20, "operation": 28}
+_WIDTHS = {"problem": 46, "reason": 46, "proposal": 30, "note": 24, "limit": 20, "operation": 24}
 _READ_ME = (
     ("What QuickBooks rejected: {company}", True),
     ("Correct the red cells, or any other white one, and say why in the yellow column note.", False),
@@ -202,16 +200,22 @@ def _write_sheet(
     page.page_setup.fitToHeight = 0
     page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     page.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{len(rows) + 1}"
+    # Columns without any value stand last: on paper they would only make the others too small to read.
+    last = max(n for n, name in enumerate(columns, 1) if name in HELP_COLUMNS or _has_value(name, rows))
+    page.print_area = f"A1:{get_column_letter(last)}{len(rows) + 1}"
     return kept
+
+
+def _has_value(name: str, rows: Sequence[RejectedRow]) -> bool:
+    return any(one.row.get(name) is not None for one in rows)
 
 
 def _columns(table: str, rows: Sequence[RejectedRow]) -> list[str]:
     """Return the columns of a sheet: the offending ones first, those without any value last."""
     flawed = {flaw.column for one in rows for flaw in one.flaws}
-    given = {name for one in rows for name, value in one.row.items() if value is not None}
     names = [column.name for column in columns_to_correct(table)]
-    names.sort(key=lambda name: (name not in flawed, name not in given))
-    return [*TABLES[table].key, *BEFORE, *names, *AFTER]
+    names.sort(key=lambda name: (name not in flawed, not _has_value(name, rows)))
+    return [*TABLES[table].key, *HELP_COLUMNS, *names]
 
 
 def _write_row(
