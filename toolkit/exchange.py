@@ -225,8 +225,8 @@ class Exchange:
     # --- what to send ---------------------------------------------------------------------------------
 
     def _has_work(self) -> bool:
-        # What is unknown comes before the jobs are settled: one of which an operation may still be sent again,
-        # or hangs on what may turn out to be applied, is not complete.
+        # What is unknown comes before the jobs are settled: one of which an operation may still be sent
+        # again, or hangs on what may turn out to be applied, is not complete.
         return bool(
             self._ledger.unanswered() is not None or self._ledger.lookups_due(1) or self._settle() is not None
         )
@@ -405,7 +405,7 @@ class Exchange:
 
     def _take_lookup(self, open_set: MessageSet, data: bytes) -> None:
         lookups.record(
-            self._ledger, open_set, data, self._ws.inbox_name(self._ws.save_answer(data, "lookup"))
+            self._ledger, open_set, data, self._ws.inbox_name(self._ws.save_answer(data, name="lookup"))
         )
         jobs = {self._ledger.operation(key).job for key in open_set.members}
         for job in sorted(job for job in jobs if self._ledger.job(job).ended):

@@ -21,13 +21,14 @@ from toolkit.ledger_records import (
     Query,
     Session,
 )
-from toolkit.ledger_sets import REFUSED, MessageSets
+from toolkit.ledger_sets import REFUSED, UNREADABLE, MessageSets
 from toolkit.ledger_store import local_now
 
 __all__ = [
     "JOB_MOVES",
     "OPERATION_MOVES",
     "REFUSED",
+    "UNREADABLE",
     "Job",
     "Ledger",
     "MessageSet",

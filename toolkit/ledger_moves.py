@@ -6,10 +6,29 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from toolkit.errors import IllegalTransition
-from toolkit.ledger_records import ACTIVE_JOBS, ENDED_ATTEMPTS, OPERATION_MOVES, Operation
+from toolkit.ledger_records import (
+    ACTIVE_JOBS,
+    ENDED_ATTEMPTS,
+    FOR_A_PERSON,
+    MOST_LOOKUPS,
+    OPERATION_MOVES,
+    Operation,
+)
 from toolkit.ledger_schema import (
     dependencies,
     jobs,
@@ -22,8 +41,6 @@ from toolkit.ledger_schema import (
 from toolkit.ledger_store import from_json
 
 _first = operations.alias("first")  # what an operation depends on
-
-_BLOCKING = (*ENDED_ATTEMPTS, "unknown")
 
 
 def waiting_for() -> Select[Any]:
@@ -40,9 +57,40 @@ def is_sendable() -> ColumnElement[bool]:
     return (operations.c.status == "pending") & operations.c.current & served & ~exists(waits)
 
 
+def is_due(table: FromClause = operations) -> ColumnElement[bool]:
+    """Return the condition: unknown, and QuickBooks is still to be asked for it.
+
+    Not so where a person decides, nor where it was asked for often enough since it was last sent.
+    """
+    wrote, written = set_members.alias(), message_sets.alias()
+    last_write = (
+        select(func.coalesce(func.max(wrote.c.message_set), 0))
+        .join(written, written.c.id == wrote.c.message_set)
+        .where(wrote.c.operation == table.c.id, written.c.kind == "write")
+        .correlate(table)
+        .scalar_subquery()
+    )
+    asked = (
+        select(func.count())
+        .select_from(set_members)
+        .join(message_sets, message_sets.c.id == set_members.c.message_set)
+        .where(set_members.c.operation == table.c.id, set_members.c.message_set > last_write)
+        .where(message_sets.c.kind == "lookup", message_sets.c.answered_at.is_not(None))
+        .correlate(table)
+        .scalar_subquery()
+    )
+    said = func.coalesce(table.c.status_message, "")
+    unknown = (table.c.status == "unknown") & table.c.current
+    return unknown & ~said.startswith(FOR_A_PERSON, autoescape=True) & (asked < MOST_LOOKUPS)
+
+
 def blocked(connection: Connection) -> list[Any]:
-    """Return pending operations whose dependency will not be applied, with the dependency: one row each."""
-    hopeless = or_(_first.c.status.is_(None), _first.c.status.in_(_BLOCKING))
+    """Return pending operations whose dependency will not be applied, with the dependency: one row each.
+
+    What waits for something unknown waits on until QuickBooks was asked for that.
+    """
+    lost = (_first.c.status == "unknown") & ~is_due(_first)
+    hopeless = or_(_first.c.status.is_(None), _first.c.status.in_(ENDED_ATTEMPTS), lost)
     chosen = (
         select(
             operations.c.id,
@@ -127,6 +175,24 @@ def move_operation(
     told = {"status": after, "status_code": status_code, "status_message": message}
     connection.execute(update(operations).where(operations.c.id == row.id).values(**told, **(values or {})))
     history = {"operation": row.id, "before": row.status, "after": after, "at": now, "message": message}
+    connection.execute(
+        insert(operation_history).values(**history, message_set=message_set, status_code=status_code)
+    )
+
+
+def still_unknown(
+    connection: Connection,
+    row: Any,
+    now: dt.datetime,
+    message: str | None,
+    *,
+    status_code: int | None = None,
+    message_set: int | None = None,
+) -> None:
+    """Keep why an operation is unknown still, after a look or without one, in its history too."""
+    told = {"status_code": status_code, "status_message": message}
+    connection.execute(update(operations).where(operations.c.id == row.id).values(**told))
+    history = {"operation": row.id, "before": "unknown", "after": "unknown", "at": now, "message": message}
     connection.execute(
         insert(operation_history).values(**history, message_set=message_set, status_code=status_code)
     )

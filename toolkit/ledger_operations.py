@@ -9,10 +9,18 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import insert, select, update
 
-from toolkit.errors import LedgerError
+from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
-from toolkit.ledger_moves import blocked, by_keys, get_operations, is_sendable, move_operation
-from toolkit.ledger_records import ENDED_ATTEMPTS, Operation
+from toolkit.ledger_moves import (
+    blocked,
+    by_keys,
+    get_operations,
+    is_due,
+    is_sendable,
+    move_operation,
+    still_unknown,
+)
+from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operations
 from toolkit.tables import TABLES, conform, from_rows, to_rows
 
@@ -22,7 +30,8 @@ _LEFT_OUT = {
     "pending": ("already_queued", "it waits in job {job} already, which is {job_status}"),
     "unknown": (
         "outcome_unknown",
-        "what became of it in job {job} is unknown: look it up in QuickBooks before anything is sent again",
+        "what became of it in job {job} is unknown: look it up in QuickBooks before anything is sent again"
+        " (the next session of the Web Connector does, or a person decides: toolkit resolve)",
     ),
 }
 
@@ -129,6 +138,33 @@ class Operations(Jobs):
         with self.reading() as connection:
             ordered = chosen.order_by(operations.c.job, operations.c.position).limit(limit)
             return get_operations(connection, ordered)
+
+    def lookups_due(self, limit: int) -> list[Operation]:
+        """Return unknown operations that QuickBooks is still to be asked for, whatever their jobs are."""
+        # Through the jobs, so that the index of operations by job and status finds the few there are.
+        everywhere = operations.c.job.in_(select(jobs.c.id))
+        chosen = select(operations).where(everywhere, is_due())
+        with self.reading() as connection:
+            ordered = chosen.order_by(operations.c.job, operations.c.position).limit(limit)
+            return get_operations(connection, ordered)
+
+    def leave_to_person(self, key: str, reason: str) -> None:
+        """Note why QuickBooks cannot be asked for an unknown operation; a person decides on it.
+
+        Raises
+        ------
+        LedgerError
+            There is no such operation.
+        IllegalTransition
+            It is not unknown.
+        """
+        with self.writing() as connection:
+            row = connection.execute(by_keys([key])).first()
+            if row is None:
+                raise LedgerError(f"there is no operation {key}")
+            if row.status != "unknown":
+                raise IllegalTransition(f"operation {key}", row.status, "unknown")
+            still_unknown(connection, row, self.now(), FOR_A_PERSON + reason)
 
     def skip_blocked(self) -> int:
         """Skip what depends on something that will not be applied, with the reason; return how many."""

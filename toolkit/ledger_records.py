@@ -37,6 +37,12 @@ OPERATION_MOVES: Mapping[str, frozenset[str]] = {
 
 ENDED_ATTEMPTS = ("rejected", "skipped", "undone")
 
+FOR_A_PERSON = "a person decides: "
+"""How the message of an unknown operation begins that QuickBooks is not asked for any more."""
+
+MOST_LOOKUPS = 3
+"""How often QuickBooks is asked for an unknown operation whose query itself fails."""
+
 QUERY_MOVES: Mapping[str, frozenset[str]] = {
     "pending": frozenset({"running", "done"}),
     "running": frozenset({"pending", "done"}),

@@ -11,15 +11,18 @@ from sqlalchemy import Connection, insert, or_, select, update
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_jobs import get_job
-from toolkit.ledger_moves import by_keys, is_sendable, move_operation
+from toolkit.ledger_moves import by_keys, is_sendable, move_operation, still_unknown
 from toolkit.ledger_operations import Operations
-from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
-from toolkit.ledger_schema import message_sets, operations, queries, sessions, set_members
+from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Operation, Outcome
+from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members
 from toolkit.ledger_store import new_id
 
 _OUTCOMES = ("applied", "rejected", "unknown", "pending")
 REFUSED = "refused"
 """Status of a set that QuickBooks refused whole: nothing of it was run, nothing is stored under its id."""
+
+UNREADABLE = "unreadable"
+"""Status of a set whose answer nobody could read."""
 
 
 class MessageSets(Operations):
@@ -103,11 +106,11 @@ class MessageSets(Operations):
         with self.reading() as connection:
             return [_message_set(connection, row) for row in connection.execute(chosen).all()]
 
-    def answers(self, job: int) -> list[str]:
+    def answers(self, job: int, kind: str = "write") -> list[str]:
         """Return the inbox files of the answers to an export's operations, in the order of its sets."""
         chosen = (
             select(_sets.c.inbox_path)
-            .where(_sets.c.kind == "write", _sets.c.inbox_path.is_not(None))
+            .where(_sets.c.kind == kind, _sets.c.inbox_path.is_not(None))
             .where(
                 _sets.c.id.in_(
                     select(set_members.c.message_set)
@@ -163,7 +166,8 @@ class MessageSets(Operations):
     ) -> bool:
         """Record an answer with all its outcomes and bindings, at once; ``False`` where it came before.
 
-        A sent member that no outcome speaks of becomes unknown. ``pending`` for an operation whose job has
+        A sent member that no outcome speaks of becomes unknown; one that is looked up and that a person
+        decided on meanwhile stays as it is. ``pending`` for an operation whose job has
         ended meanwhile becomes skipped, so that it can be queued again.
 
         Parameters
@@ -194,6 +198,8 @@ class MessageSets(Operations):
             if strange:
                 raise LedgerError(f"{sorted(strange)[0]} is not in message set {row.set_id or set_pk}")
             for key, member in members.items():
+                if row.kind == "lookup" and member.status != "unknown":
+                    continue  # a person decided on it meanwhile
                 silent = Outcome(key, "unknown", message="the answer says nothing about it")
                 if key in told or member.status == "sent":
                     self._record_outcome(connection, set_pk, member, told.get(key, silent))
@@ -202,14 +208,87 @@ class MessageSets(Operations):
             connection.execute(update(_sets).where(_sets.c.id == set_pk).values(**answer, set_status=status))
         return True
 
+    def bound(self, quickbooks_ids: Iterable[str]) -> dict[str, str]:
+        """Return which of some records of QuickBooks are known already: ID to key of the operation."""
+        wanted = list(quickbooks_ids)
+        with self.reading() as connection:
+            rows = connection.execute(select(crosswalk).where(crosswalk.c.quickbooks_id.in_(wanted)))
+            return {row.quickbooks_id: f"{row.record_kind}:{row.key}" for row in rows}
+
+    def resolve(self, key: str, who: str, *, applied: str | None = None, note: str = "") -> Operation:
+        """Let a person decide what became of an unknown operation; who and why go into its history.
+
+        Parameters
+        ----------
+        key : str
+            The operation.
+        who : str
+            The person.
+        applied : str, optional
+            The TxnID or ListID that it has in QuickBooks: from now on it is that record. Without, it is not
+            in QuickBooks: the attempt ends as skipped, and only a new export, approved as any other, sends
+            it again.
+        note : str
+            Why.
+
+        Raises
+        ------
+        LedgerError
+            There is no such operation, no person is named, or the record is known as another one's.
+        IllegalTransition
+            It is not unknown.
+        """
+        if not who.strip():
+            raise LedgerError("a decision needs the name of the person who made it")
+        because = f": {note.strip()}" if note.strip() else ""
+        with self.writing() as connection:
+            row = connection.execute(by_keys([key])).first()
+            if row is None:
+                raise LedgerError(f"there is no operation {key}")
+            if row.status != "unknown":
+                why = "only what is unknown is resolved"
+                raise IllegalTransition(f"operation {key}", row.status, "resolved", why)
+            if applied is None:
+                said = f"{who} says that it is not in QuickBooks{because}; export it again"
+                move_operation(connection, row, "skipped", self.now(), message=said)
+            else:
+                self._resolve_applied(connection, row, applied, f"{who} says that it is {applied}{because}")
+        return self.operation(key)
+
+    def _resolve_applied(self, connection: Connection, row: Any, quickbooks_id: str, said: str) -> None:
+        is_list = row.record_kind in LIST_KINDS
+        same_kind = (
+            crosswalk.c.record_kind.in_(LIST_KINDS) if is_list else crosswalk.c.record_kind.not_in(LIST_KINDS)
+        )
+        own_key = row.key.partition(":")[2]
+        taken = connection.execute(
+            select(crosswalk).where(same_kind, crosswalk.c.quickbooks_id == quickbooks_id)
+        ).first()
+        if taken is not None and (taken.record_kind, taken.key) != (row.record_kind, own_key):
+            raise LedgerError(f"{quickbooks_id} is {taken.record_kind} {taken.key} already, not {row.key}")
+        values = {"list_id" if is_list else "txn_id": quickbooks_id}
+        move_operation(connection, row, "applied", self.now(), message=said, values=values)
+        bound = {
+            "record_kind": row.record_kind,
+            "key": own_key,
+            "quickbooks_id": quickbooks_id,
+            "origin": "billing",
+            "ref_number": row.ref_number,
+            "amount": row.amount,
+            "operation_key": row.key,
+            "job": row.job,
+        }
+        bind_rows(connection, [bound], self.now())
+
     def uncleared(self) -> str | None:
         """Return the oldest id that QuickBooks still keeps an answer under, for oldMessageSetID.
 
         It stays the same until a set that cleared it has an answer itself.
         """
-        answered = _sets.c.answered_at.is_not(None) & (
-            _sets.c.set_status.is_(None) | (_sets.c.set_status != REFUSED)
-        )
+        # An id of which QuickBooks could not say what became of it stays: a text under it that some Web
+        # Connector still holds would run anew once its state is gone.
+        fine = _sets.c.set_status.is_(None) | (_sets.c.set_status == "0")
+        answered = _sets.c.answered_at.is_not(None) & fine
         cleared = select(_sets.c.clears).where(answered, _sets.c.clears.is_not(None))
         kept = select(_sets.c.set_id).where(
             answered, _sets.c.set_id.is_not(None), _sets.c.set_id.not_in(cleared)
@@ -262,7 +341,16 @@ class MessageSets(Operations):
         if status not in _OUTCOMES:
             raise LedgerError(f"{outcome.key}: {status!r} is no outcome, but {', '.join(_OUTCOMES)} are")
         if member.status == status == "unknown":
-            return  # looked up, and still unknown
+            # Looked up, and still unknown.
+            still_unknown(
+                connection,
+                member,
+                self.now(),
+                message or member.status_message,
+                status_code=outcome.status_code,
+                message_set=number,
+            )
+            return
         if status == "pending" and get_job(connection, member.job).status in ENDED_JOBS:
             status, message = (
                 "skipped",

@@ -67,7 +67,7 @@ def requests(operations: Sequence[Operation], known: Known, version: str = "13.0
     meant = [
         qbxml_io.Request(
             operation.request,
-            {name: _resolve(value, known) for name, value in operation.fields.items()},
+            {name: resolve(value, known) for name, value in operation.fields.items()},
             request_id=str(place),
         )
         for place, operation in enumerate(operations, start=1)
@@ -75,7 +75,14 @@ def requests(operations: Sequence[Operation], known: Known, version: str = "13.0
     return [fit(request, version).request for request in meant]
 
 
-def _resolve(value: Any, known: Known) -> Any:
+def resolve(value: Any, known: Known) -> Any:
+    """Return the value of a field with what refers to an operation replaced by its ListID or TxnID.
+
+    Raises
+    ------
+    ProtocolError
+        It refers to an operation that was not applied.
+    """
     if isinstance(value, Mapping):
         if set(value) == {"operation"}:
             found = known(value["operation"])
@@ -84,9 +91,9 @@ def _resolve(value: Any, known: Known) -> Any:
                     f"{value['operation']} has no QuickBooks id yet, so nothing may refer to it"
                 )
             return found
-        return {name: _resolve(item, known) for name, item in value.items()}
+        return {name: resolve(item, known) for name, item in value.items()}
     if isinstance(value, list):
-        return [_resolve(item, known) for item in value]
+        return [resolve(item, known) for item in value]
     return value
 
 
@@ -187,25 +194,52 @@ def _made(
         return Outcome(key, "unknown", code, f"the answer is about another record, {quickbooks_id}")
     differs = differences(operation, row, answer.applied.get(quickbooks_id, []), known)
     message = DIFFERS + "; ".join(differs) if differs else status.message if code else None
+    return applied_as(operation, quickbooks_id, edit_sequence, row, code, message)
+
+
+def applied_as(
+    operation: Operation,
+    quickbooks_id: str,
+    edit_sequence: str | None,
+    row: Row,
+    code: int | None,
+    message: str | None,
+) -> Outcome:
+    """Return the outcome of an operation that is a record of QuickBooks, with its binding.
+
+    Parameters
+    ----------
+    row : mapping
+        The record, a row of its ``quickbooks.*`` table; empty where the answer has none.
+    """
     bind = {
         "record_kind": operation.record_kind,
-        "key": key.split(":", 1)[1],
+        "key": operation.key.split(":", 1)[1],
         "origin": "billing",
         "quickbooks_id": quickbooks_id,
         "edit_sequence": edit_sequence,
         "ref_number": operation.ref_number,
         "customer_list_id": row.get("customer_list_id"),
         "amount": operation.amount,
-        "operation_key": key,
+        "operation_key": operation.key,
         "job": operation.job,
     }
-    return Outcome(key, "applied", code, message, quickbooks_id, edit_sequence, bind)
+    return Outcome(operation.key, "applied", code, message, quickbooks_id, edit_sequence, bind)
 
 
 def _foreign(operation: Operation, row: Row) -> bool:
-    """Return whether the record bears the marker of another operation; answers before 11.0 have none."""
+    return same_guid(operation, row) is False
+
+
+def same_guid(operation: Operation, row: Row) -> bool | None:
+    """Return whether a record bears the GUID of an operation; ``None`` where it has none to compare.
+
+    Answers before qbXML 11.0 have none.
+    """
     sent, got = operation.fields.get("ExternalGUID"), row.get("external_guid")
-    return bool(sent and got) and str(sent).strip("{}").lower() != str(got).strip("{}").lower()
+    if not sent or not got:
+        return None
+    return str(sent).strip("{}").lower() == str(got).strip("{}").lower()
 
 
 def differences(operation: Operation, row: Row, applied: Sequence[Row], known: Known) -> list[str]:
@@ -229,7 +263,7 @@ def differences(operation: Operation, row: Row, applied: Sequence[Row], known: K
     for name, meant in operation.expected.items():
         if name == "applied" or meant is None:
             continue
-        value = _value(name, row)
+        value = value_of(name, row)
         same = value == Decimal(meant) if name in _AMOUNTS else str(value) == str(meant)
         if not same:
             found.append(f"{name} is {_shown(value)}, meant {meant}")
@@ -238,9 +272,10 @@ def differences(operation: Operation, row: Row, applied: Sequence[Row], known: K
     return found
 
 
-def _value(name: str, row: Row) -> Any:
+def value_of(name: str, row: Row) -> Any:
+    """Return what a record holds by the name that it has in ``expected``; an amount left out is zero."""
     if name == "total":
-        return _value("subtotal", row) + _value("tax", row)
+        return value_of("subtotal", row) + value_of("tax", row)
     value = row.get(_COLUMNS.get(name, name))
     return Decimal(0) if value is None and name in _AMOUNTS else value
 
@@ -256,7 +291,7 @@ def _misapplied(meant: Sequence[Row], applied: Sequence[Row], known: Known) -> l
         got[row["txn_id"]] = got.get(row["txn_id"], Decimal(0)) + (row["amount"] or Decimal(0))
     found = []
     for part in meant:
-        txn_id = _resolve(part["txn_id"], known)
+        txn_id = resolve(part["txn_id"], known)
         amount = got.pop(txn_id, Decimal(0))
         if amount != Decimal(part["amount"]):
             found.append(f"applied to {part['invoice_number']} is {amount}, meant {part['amount']}")

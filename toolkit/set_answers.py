@@ -7,13 +7,14 @@ can be made again from ``inbox/``.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import re
 from collections.abc import Sequence
 
-from toolkit import extract, outcomes, qbxml_io
-from toolkit.answers import arrival, is_error, read_kept
+from toolkit import extract, lookups, outcomes, qbxml_io
+from toolkit.answers import arrival, is_error, read_kept, units_of
 from toolkit.errors import (
     InputFileError,
     LedgerError,
@@ -23,7 +24,7 @@ from toolkit.errors import (
     WorkspaceLocked,
 )
 from toolkit.landing import Unit, land_units
-from toolkit.ledger import REFUSED, MessageSet, Outcome, Query
+from toolkit.ledger import REFUSED, UNREADABLE, MessageSet, Outcome, Query
 from toolkit.staging import Rows, Staging
 from toolkit.workspace import Workspace
 
@@ -43,6 +44,13 @@ def request_id(query: Query) -> str:
 
 def is_about(ws: Workspace, open_set: MessageSet, data: bytes) -> bool | None:
     """Return whether an answer is one to this set; ``None`` where it does not tell."""
+    looked, paged = lookups.REQUEST_ID.search(data), _REQUEST_ID.search(data)
+    if open_set.kind == "lookup" and looked is not None:
+        return looked[1] in open_set.text
+    if (looked, paged) != (None, None) and (open_set.kind != "read" or looked is not None):
+        return False
+    if open_set.kind == "lookup":
+        return False if b"newMessageSetID=" in data else None
     if open_set.kind == "write":
         try:
             envelope = next(iter(qbxml_io.parse(io.BytesIO(data))))
@@ -50,8 +58,8 @@ def is_about(ws: Workspace, open_set: MessageSet, data: bytes) -> bool | None:
             return None
         told = envelope.message_set_id if isinstance(envelope, qbxml_io.Envelope) else None
         return None if told is None else told == open_set.set_id
-    found = _REQUEST_ID.search(data)
-    return None if found is None else found[1].decode() == request_id(ws.ledger.query(open_set.queries[0]))
+    asked = request_id(ws.ledger.query(open_set.queries[0]))
+    return None if paged is None else paged[1].decode() == asked
 
 
 # --- changes ------------------------------------------------------------------------------------------------
@@ -68,7 +76,10 @@ def record_write(ws: Workspace, open_set: MessageSet, data: bytes) -> str | None
             return f"{error}. Run the Web Connector again: QuickBooks still has its answer."
         why = f"the answer could not be read: {error}"
         ws.ledger.record_answer(
-            open_set.id, inbox_path=path, outcomes=_all(open_set.members, "unknown", why), set_status=None
+            open_set.id,
+            inbox_path=path,
+            outcomes=_all(open_set.members, "unknown", why),
+            set_status=UNREADABLE,
         )
         return None
     operations = [ws.ledger.operation(key) for key in open_set.members]
@@ -127,7 +138,10 @@ def land_export(ws: Workspace, job: int) -> str | None:
                     if not isinstance(error.__cause__, QbxmlParseError):
                         lost.append(str(error))
                     # One that never was an answer: its operations are unknown.
-            land_units(ws, units, (), job, now)
+            for path in ws.ledger.answers(job, "lookup"):
+                with contextlib.suppress(InputFileError):  # it was asked for again
+                    units += units_of(read_kept(ws, path, staging), arrival(path, now))
+            land_units(ws, sorted(units, key=lambda unit: unit.arrived), (), job, now)
     except (WorkspaceLocked, LedgerError):
         raise  # for the moment only
     except (ToolkitError, OSError) as error:

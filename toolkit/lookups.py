@@ -1,0 +1,137 @@
+"""Message sets that look up unknown operations: cut, handed out, and their answers recorded.
+
+They come before anything new is sent, and change nothing, so that they carry no set id: one without an answer
+is given up and asked anew. What an answer means is for ``witness.py`` to say.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+
+from toolkit import qbxml_io, witness
+from toolkit.errors import LedgerError, ProtocolError, QbxmlError
+from toolkit.ledger import Ledger, MessageSet, Operation, Outcome
+
+LOOKUP_SIZE = 20
+"""Operations in one set; each has two queries at most."""
+
+REQUEST_ID = re.compile(rb'requestID\s*=\s*["\'](L[A-Z0-9]{12})-\d+-\d+["\']')
+"""The requestID of a query; what it begins with is one set's alone."""
+
+_ASKED = re.compile(r"L[A-Z0-9]{12}-(\d+)-(\d+)")
+_CHARACTERS = string.ascii_uppercase + string.digits
+
+
+def next_set(ledger: Ledger, ticket: str, version: str) -> bytes:
+    """Return the next document that asks for unknown operations, kept in the ledger; ``b""`` for none.
+
+    What cannot be asked for is left to a person, with the reason.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the workspace.
+    ticket : str
+        Of the session that takes it.
+    version : str
+        qbXML version that is spoken.
+    """
+    while due := _batch(ledger):
+        mark = "L" + "".join(secrets.choice(_CHARACTERS) for _ in range(12))
+        chosen: list[Operation] = []
+        asked: list[qbxml_io.Request] = []
+        for operation in due:
+            try:
+                mine = _queries(ledger, operation, f"{mark}-{len(chosen) + 1}")
+                qbxml_io.build(mine, version=version)
+            except (ProtocolError, QbxmlError) as error:
+                ledger.leave_to_person(operation.key, f"it cannot be looked up: {error}")
+                continue
+            chosen.append(operation)
+            asked += mine
+        if chosen:
+            text = qbxml_io.build(asked, version=version)
+            ledger.open_set(ticket, "lookup", None, text, [one.key for one in chosen])
+            return text
+    return b""
+
+
+def _batch(ledger: Ledger) -> list[Operation]:
+    """Return the next operations to ask for; one whose query failed goes alone, so that it fails alone."""
+    due = ledger.lookups_due(LOOKUP_SIZE)
+    fresh = [one for one in due if not (one.status_message or "").startswith(witness.FAILED)]
+    return fresh or due[:1]
+
+
+def _queries(ledger: Ledger, operation: Operation, mark: str) -> list[qbxml_io.Request]:
+    asked = witness.queries(operation, _Known(ledger))
+    return [
+        qbxml_io.Request(query.name, query.fields, request_id=f"{mark}-{number}")
+        for number, query in enumerate(asked, start=1)
+    ]
+
+
+def record(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str) -> None:
+    """Record what the answer to a lookup says of each operation.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the workspace.
+    open_set : MessageSet
+        The lookup.
+    data : bytes
+        The answer, which is kept already.
+    inbox_path : str
+        Where.
+    """
+    members = [ledger.operation(key) for key in open_set.members]
+    try:
+        events = list(qbxml_io.parse(io.BytesIO(data)))
+        found = witness.gather(events, _asked(open_set, members))
+    except QbxmlError as error:
+        told = _failed(open_set.members, f"the answer could not be read: {error}")
+        ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
+        return
+    ids = [quickbooks_id for one in found.values() for quickbooks_id in one.rows]
+    known = _Known(ledger)
+    told = witness.verdicts(
+        [one for one in members if one.status == "unknown"], found, known, ledger.bound(ids)
+    )
+    ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
+
+
+class _Known:
+    """The ListID or TxnID of an applied operation, by its key."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __call__(self, key: str) -> str | None:
+        try:
+            return self._ledger.operation(key).quickbooks_id
+        except LedgerError:
+            return None
+
+
+def _asked(open_set: MessageSet, members: Sequence[Operation]) -> Mapping[str, tuple[str, qbxml_io.Request]]:
+    """Return the queries that were handed out by requestID, each with the key of its operation."""
+    asked = {}
+    for query in qbxml_io.parse_requests(open_set.text).requests:
+        place = _ASKED.fullmatch(query.request_id or "")
+        if place is not None:
+            asked[str(query.request_id)] = (members[int(place[1]) - 1].key, query)
+    return asked
+
+
+def record_refused(ledger: Ledger, open_set: MessageSet, said: str) -> None:
+    """Record that QuickBooks cannot parse a lookup: each operation is asked for alone, and not for ever."""
+    ledger.record_answer(open_set.id, outcomes=_failed(open_set.members, said))
+
+
+def _failed(members: Sequence[str], why: str) -> list[Outcome]:
+    return [Outcome(key, "unknown", message=witness.FAILED + why) for key in members]
