@@ -72,7 +72,8 @@ class Books:
         company = [row | self._stamp(unit) for unit in units for row in unit.rows.get(COMPANY, ())]
         if company:
             one: Row = {}
-            for row in [*self.tables.get(COMPANY, []), *company]:
+            rows = [*self.tables.get(COMPANY, []), *company]
+            for row in sorted(rows, key=lambda row: row["imported_at"]):
                 one |= {name: value for name, value in row.items() if value is not None}
             self.tables[COMPANY], self.rows[COMPANY] = [one], 1
         if taken or company:
@@ -252,7 +253,15 @@ class Books:
     ) -> None:
         old = self.tables.get(FIELDS, [])
         came = [(place, row) for place, unit in enumerate(units) for row in unit.rows.get(FIELDS, ())]
-        of_company = any(row["owner_table"] == COMPANY for _, row in came)
+        theirs = [(units[place].arrived, place, row) for place, row in came if row["owner_table"] == COMPANY]
+        latest = max(((at, place) for at, place, _ in theirs), default=None)
+        known = [row["imported_at"] for row in old if row["owner_table"] == COMPANY]
+        if latest is not None and known and max(known) > latest[0]:
+            latest = None
+        of_company = latest is not None
+        fields_of_company = {
+            (row.get("owner_id"), row["name"]): id(row) for at, place, row in theirs if (at, place) == latest
+        }
         owned = [
             (place, row)
             for place, row in came
@@ -263,7 +272,7 @@ class Books:
         new = [
             row | self._stamp(units[place])
             for place, row in came
-            if row["owner_table"] == COMPANY or id(row) in chosen
+            if id(row) in fields_of_company.values() or id(row) in chosen
         ]
         stays = [
             row

@@ -855,3 +855,59 @@ def test_a_record_that_an_import_returns_after_its_deletion_is_back(ws: Workspac
     landed = extract.receive(ws, changed_at(1), job=job)
     assert list(landed.findings["rule"]) == ["came_back"]
     assert left_of(ws) == [False]
+
+
+# --- the company, and requests of any kind
+
+
+def company(name: str) -> bytes:
+    field = f"<DataExtRet><DataExtName>c</DataExtName><DataExtValue>{name}</DataExtValue></DataExtRet>"
+    ret = f"<CompanyRet><CompanyName>{name}</CompanyName>{field}</CompanyRet>"
+    return (
+        invoices()
+        .replace(b"></InvoiceQueryRs>", f">{ret}</InvoiceQueryRs>".encode())
+        .replace(b"InvoiceQueryRs", b"CompanyQueryRs")
+    )
+
+
+def test_the_company_is_what_came_last(ws: Workspace) -> None:
+    def told() -> tuple[list[str], list[str]]:
+        fields = ws.read("quickbooks.custom_fields")
+        return list(ws.read(reference.COMPANY)["company_name"]), list(fields["value"])
+
+    land_files(ws, company("one"), company("two"))
+    assert told() == (["two"], ["two"])
+    land_files(ws, company("three"))
+    assert told() == (["three"], ["three"])
+    extract.land(ws, sorted((ws.path / "inbox").glob("*.zst"))[:1])
+    assert told() == (["three"], ["three"]), "an old answer landed again"
+
+
+def test_a_company_that_stands_in_an_answer_twice_has_its_fields_once(tmp_path: Path) -> None:
+    field = {"owner_table": reference.COMPANY, "owner_key": "company", "name": "c"}
+    rows = {reference.COMPANY: [{"company_name": "A"}] * 2, reference.FIELDS: [field, field]}
+    landed_once(tmp_path, rows)
+    assert len(stored(tmp_path)[reference.FIELDS]) == 1
+
+
+@pytest.mark.parametrize(
+    "request_id", ["J" + "1" * 5000 + "Q1P1", "J99999999999999999999Q1P1", "J" + "9" * 18 + "Q1P1"]
+)
+def test_a_request_id_of_any_length_is_none_of_ours(ws: Workspace, request_id: str) -> None:
+    assert extract.receive(ws, invoices("A", request_id=request_id)).tables[INVOICES] == 1
+
+
+def test_an_answer_to_two_imports_is_counted_once(ws: Workspace, tmp_path: Path) -> None:
+    texts = []
+    for kind, ret in (("invoices", "Invoice"), ("customers", "Customer")):
+        (job,) = ws.queue_import(kind)
+        (query,) = ws.ledger.queries(job)
+        key = "TxnID" if ret == "Invoice" else "ListID"
+        texts.append(
+            f'<{ret}QueryRs requestID="J{job}Q{query.id}P1" statusCode="0" iteratorRemainingCount="0">'
+            f"<{ret}Ret><{key}>A</{key}><Nothing>1</Nothing></{ret}Ret></{ret}QueryRs>"
+        )
+    text = f"<QBXML><QBXMLMsgsRs>{''.join(texts)}</QBXMLMsgsRs></QBXML>"
+    landed = land_files(ws, text.encode())
+    assert (landed.complete, landed.records, len(landed.statuses)) == (True, 2, 2)
+    assert landed.left_behind == {"InvoiceRet/Nothing": 1, "CustomerRet/Nothing": 1}

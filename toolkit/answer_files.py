@@ -98,9 +98,13 @@ class Tally:
     left_behind: Counter[str] = field(default_factory=Counter)
     job: int | None = None
     complete: bool = True
+    counted: set[str] = field(default_factory=set)
 
-    def add_answer(self, answer: Answer, source: str, *, again: bool = False) -> None:
-        """Count an answer in, which stands at ``source``."""
+    def add_answer(self, answer: Answer, source: str, path: str, *, again: bool = False) -> None:
+        """Count an answer in once, which stands at ``source``; its file in the inbox is ``path``."""
+        if path in self.counted:
+            return  # it answers several imports
+        self.counted.add(path)
         self.records += answer.records
         self.statuses += answer.statuses
         # What QuickBooks refused then is no error of landing its answer again.

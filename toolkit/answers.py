@@ -40,7 +40,7 @@ __all__ = [
 UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 """What reading a compressed file raises that is absent, cut short or something else."""
 
-_PAGE = re.compile(r"J(\d+)Q(\d+)P(\d+)", re.ASCII)
+_PAGE = re.compile(r"J(\d{1,18})Q(\d{1,18})P(\d{1,18})", re.ASCII)
 _STAMP = re.compile(r"(\d{8}T\d{12})Z-")
 _COUNTED = {table.name for table in RECORDS} | {"quickbooks.company"}
 

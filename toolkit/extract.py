@@ -210,7 +210,7 @@ def _take(
             continue
         tally.complete = False
         for document in several:
-            tally.add_answer(document.answer, document.source)
+            tally.add_answer(document.answer, document.source, document.path)
             if number not in failed:
                 keep_rows(staging, document.path, document.answer)
         if number in failed:
@@ -279,7 +279,7 @@ def _land_job(
                 tally.findings.append(passed_over(page.path, error))
             continue
         off.update(status.request for status in answer.statuses if is_off(status))
-        tally.add_answer(answer, page.path, again=again)
+        tally.add_answer(answer, page.path, page.path, again=again)
         units += units_of(answer, arrival(page.path, page.at), loose=job.kind == "import:land")
     as_of = max((unit.arrived for unit in units), default=ws.ledger.now())
     # What is switched off is no empty list: what was known of it stands.
@@ -306,7 +306,7 @@ def _land_loose(ws: Workspace, staging: Staging, documents: Sequence[Document], 
         path = keep(ws, document)
         ws.ledger.add_page(number, None, path, document.answer.records)
         units += units_of(document.answer, arrival(path, ws.ledger.now()), loose=loose)
-        tally.add_answer(document.answer, document.source, again=document.again)
+        tally.add_answer(document.answer, document.source, path, again=document.again)
         tally.findings += cut_off(document.answer, document.source)
         records += document.answer.records
     units.sort(key=lambda unit: unit.arrived)

@@ -125,7 +125,7 @@ def land_units(
                 table, stored, incoming, (arrivals, loose), asked, moment, landing, gone
             )
             merged.append(one)
-    merged += _children(ws, units, taken, bool(merged), landing)
+    merged += _children(ws, units, arrivals, taken, bool(merged), landing)
     company = _company(ws, gather(TABLES[COMPANY], units), arrivals, job, landing)
     write_tables(ws.path, merged, company, arrivals, job)
     return landing
@@ -163,7 +163,12 @@ def _deletions(ws: Workspace, units: Sequence[Unit], arrivals: Numbers) -> dict[
 
 
 def _children(
-    ws: Workspace, units: Sequence[Unit], taken: dict[str, Taken], landed: bool, landing: Landing
+    ws: Workspace,
+    units: Sequence[Unit],
+    arrivals: Numbers,
+    taken: dict[str, Taken],
+    landed: bool,
+    landing: Landing,
 ) -> list[Merged]:
     """Return the tables whose rows go with the records, and their custom fields."""
     merged: list[Merged] = []
@@ -183,7 +188,7 @@ def _children(
             if ids is not None:
                 lines[table.name] = ids
     if with_fields:
-        custom = merge_custom_fields(stored_fields, fields, taken, lines, landing)
+        custom = merge_custom_fields(stored_fields, fields, arrivals, taken, lines, landing)
         merged += [] if custom is None else [custom]
     return merged
 
@@ -196,8 +201,10 @@ def _company(
         return []
     landing.rows[COMPANY] = 1
     new = pa.concat_tables([piece.load() for piece in incoming.pieces])
-    rows = [*StoredTable(ws.path, COMPANY).parts(), stamped(new, arrivals[incoming.places], job)]
+    known = [*StoredTable(ws.path, COMPANY).parts(), stamped(new, arrivals[incoming.places], job)]
+    rows = pa.concat_tables(known)
     row: dict[str, Any] = {}
-    for one in (one for several in rows for one in several.to_pylist()):
+    order = np.argsort(millis(rows, "imported_at"), kind="stable")  # an old answer may be landed again
+    for one in rows.take(pa.array(order)).to_pylist():
         row |= {name: value for name, value in one.items() if value is not None}
     return [(COMPANY, pa.Table.from_pylist([row], schema=TABLES[COMPANY].schema))]

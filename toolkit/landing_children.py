@@ -9,7 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.columns import Table
-from toolkit.landing_keys import Flags, Incoming, Numbers, Owners, Taken, codes, groups, ranks, row_keys
+from toolkit.landing_keys import (
+    NEVER,
+    Flags,
+    Incoming,
+    Numbers,
+    Owners,
+    Taken,
+    codes,
+    groups,
+    last_rows,
+    millis,
+    ranks,
+    row_keys,
+)
 from toolkit.landing_merge import Landing, Merged
 from toolkit.tables import TABLES, finding
 from toolkit.workspace_tables import StoredTable
@@ -217,14 +230,19 @@ def owner_tables(stored: StoredTable, incoming: Incoming) -> set[str]:
 
 
 def merge_custom_fields(
-    stored: StoredTable, incoming: Incoming, taken: Mapping[str, Taken], lines: Lines, landing: Landing
+    stored: StoredTable,
+    incoming: Incoming,
+    arrivals: Numbers,
+    taken: Mapping[str, Taken],
+    lines: Lines,
+    landing: Landing,
 ) -> Merged | None:
     """Return the merged custom fields of records, lines and the company; None where nothing changes."""
     table = TABLES[CUSTOM_FIELDS]
     names = ["owner_table", "owner_key"]
     owners = Owners({**taken, **{name: fresh for name, (fresh, _) in lines.items()}})
     gone = Owners({name: before for name, (_, before) in lines.items()})
-    of_company = _of_company(incoming.columns(names))
+    of_company = _latest_of_company(stored, incoming, arrivals)
     came = owners.of(table, incoming.columns(names), "owner_key")
     comes = owners.same_unit(came, incoming.places)
     takes = of_company | (comes & ~_of_others(table, incoming, came, comes, owners, landing))
@@ -236,6 +254,30 @@ def merge_custom_fields(
         return None
     landing.rows[CUSTOM_FIELDS] = int(takes.sum())
     return Merged(table, ~goes, incoming, takes)
+
+
+def _latest_of_company(stored: StoredTable, incoming: Incoming, arrivals: Numbers) -> Flags:
+    """Tell which incoming fields are the company's: those that came last, if nothing later is known."""
+    of_company = _of_company(incoming.columns(["owner_table"]))
+    if not of_company.any():
+        return of_company
+    names = ["owner_table", "owner_id", "name", "imported_at"]
+    known = pa.concat_tables([_no_fields(names), *stored.columns(names)])
+    before = millis(known, "imported_at")[_of_company([known])]
+    places = incoming.places
+    units = np.unique(places[of_company])
+    last = units[len(units) - 1 - int(np.argmax(arrivals[units][::-1]))]
+    if arrivals[last] < before.max(initial=NEVER):
+        return np.zeros_like(of_company)
+    rows = np.flatnonzero(of_company & (places == last))
+    told = pa.concat_tables([_no_fields(names[1:3]), *incoming.columns(names[1:3])]).take(pa.array(rows))
+    latest = np.zeros_like(of_company)  # a company that stands there twice has each field once
+    latest[rows[last_rows(codes(row_keys(told, names[1:3])))]] = True
+    return latest
+
+
+def _no_fields(names: list[str]) -> pa.Table:
+    return TABLES[CUSTOM_FIELDS].schema.empty_table().select(names)
 
 
 def _of_company(parts: Iterable[pa.Table]) -> Flags:
