@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,7 @@ def test_what_tells_one_place_from_another(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
 def test_a_link_to_the_folder_is_the_same_place(world: World, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(world.ws.path, target_is_directory=True)
