@@ -9,11 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import cli_world
 import pytest
+from cli_world import Toolkit
 from exchange_world import World, create, customer, invoice, payment, set_ids
 from rehearsal_company import ACME, JOB
 
 from toolkit import outcomes, set_answers, witness
+from toolkit.cli.shared import person
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.exchange import FAILED
 from toolkit.ledger_records import FOR_A_PERSON, MOST_LOOKUPS
@@ -557,3 +560,52 @@ def test_a_decision_made_while_the_lookup_is_under_way_stands(world: World) -> N
     world.work(ticket, first=False)
     check_once(world)
     assert "Ann says" in world.message(KEY)
+
+
+@pytest.fixture
+def toolkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Toolkit:
+    return cli_world.runner(monkeypatch, capsys)
+
+
+def test_the_command_says_who_decided_and_what_hangs_on_it(world: World, toolkit: Toolkit) -> None:
+    doubtful(world)
+    quickbooks_id = records(world)[0].id
+    said = toolkit(
+        "resolve", KEY, "--applied", quickbooks_id, "--note", "seen", "-w", world.ws.path, "--json"
+    )
+    assert said.code == 0, said.err
+    assert said.json["operation"]["status"] == "applied"
+    assert said.json["operation"]["txn_id"] == quickbooks_id
+    assert said.json["waiting"] == ["payment:P1"]
+    assert said.json["history"][-1]["message"] == f"{person()} says that it is {quickbooks_id}: seen"
+    assert world.ws.ledger.operation(KEY).txn_id == quickbooks_id
+
+
+def test_the_command_lets_it_be_exported_again(world: World, toolkit: Toolkit) -> None:
+    doubtful(world)
+    said = toolkit("resolve", KEY, "--not-applied", "-w", world.ws.path)
+    assert said.code == 0, said.err
+    assert f"{KEY}: skipped ({person()} says that it is not in QuickBooks; export it again)" in said.out
+    assert "1 hang on it: payment:P1" in said.out
+    assert world.authenticate() == ("", "none"), "nothing is sent before a person approves a new export"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((KEY,), "say what became of it"),
+        ((KEY, "--applied", "A1-1", "--not-applied"), "say what became of it"),
+        ((KEY, "--applied", "INV-1"), "not a TxnID or ListID"),
+        (("invoice:none", "--not-applied"), "there is no operation invoice:none"),
+        (("payment:P1", "--not-applied"), "payment:P1 is skipped: only what is unknown is resolved"),
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(
+    world: World, toolkit: Toolkit, arguments: tuple[str, ...], complaint: str
+) -> None:
+    doubtful(world)
+    before = world.ws.ledger.history(KEY)
+    said = toolkit("resolve", *arguments, "-w", world.ws.path)
+    assert (said.code, said.out) == (2, "")
+    assert complaint in said.err
+    assert world.ws.ledger.history(KEY) == before

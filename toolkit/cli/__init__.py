@@ -19,7 +19,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from toolkit import __version__, cutover
-from toolkit.cli import backup, billing, books, fix, queue, setup, table
+from toolkit.cli import backup, billing, books, fix, queue, resolve, setup, table
 from toolkit.cli.shared import (
     EXIT_FINDINGS,
     EXIT_USAGE,
@@ -60,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "hold": queue.hold,
     "release": queue.release,
     "cancel": queue.cancel,
+    "resolve": resolve.resolve,
     "fix": fix.fix,
     "rehearse": books.rehearse,
     "reconcile": queue.reconcile,
