@@ -910,4 +910,33 @@ def test_an_answer_to_two_imports_is_counted_once(ws: Workspace, tmp_path: Path)
     text = f"<QBXML><QBXMLMsgsRs>{''.join(texts)}</QBXMLMsgsRs></QBXML>"
     landed = land_files(ws, text.encode())
     assert (landed.complete, landed.records, len(landed.statuses)) == (True, 2, 2)
+    assert (landed.tables[INVOICES], landed.tables["quickbooks.customers"]) == (1, 1)
     assert landed.left_behind == {"InvoiceRet/Nothing": 1, "CustomerRet/Nothing": 1}
+
+
+def changes(*told: tuple[str, str]) -> bytes:
+    text = "".join(
+        f'<InvoiceModRs statusCode="0"><InvoiceRet><TxnID>{txn}</TxnID><Memo>{memo}</Memo><InvoiceLineRet>'
+        f"<Desc>{memo}</Desc></InvoiceLineRet></InvoiceRet></InvoiceModRs>"
+        for txn, memo in told
+    )
+    return f"<QBXML><QBXMLMsgsRs>{text}</QBXMLMsgsRs></QBXML>".encode()
+
+
+def test_small_responses_are_staged_together_and_a_record_stands_in_each_once(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    puts: list[str] = []
+    put = Staging.put
+
+    def counted(self: Staging, table: str, rows: pa.Table) -> staging.Piece:
+        puts.append(table)
+        return put(self, table, rows)
+
+    monkeypatch.setattr(Staging, "put", counted)
+    told = [(f"{number:03}", "old") for number in range(200)]
+    extract.receive(ws, changes(*told, ("007", "new"), ("300", "new")))
+    assert puts == [INVOICES, LINES] * 2
+    memos = {row["txn_id"]: row["memo"] for row in to_rows(ws.read(INVOICES))}
+    lines = {row["txn_id"]: row["description"] for row in to_rows(ws.read(LINES))}
+    assert memos == lines == dict(told) | {"007": "new", "300": "new"}

@@ -99,6 +99,7 @@ class Tally:
     job: int | None = None
     complete: bool = True
     counted: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
 
     def add_answer(self, answer: Answer, source: str, path: str, *, again: bool = False) -> None:
         """Count an answer in once, which stands at ``source``; its file in the inbox is ``path``."""

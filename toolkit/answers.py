@@ -42,6 +42,9 @@ UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 _PAGE = re.compile(r"J(\d{1,18})Q(\d{1,18})P(\d{1,18})", re.ASCII)
 _STAMP = re.compile(r"(\d{8}T\d{12})Z-")
+_ID_OF = {table.name: table.key[-1] for table in RECORDS}
+_SMALL = 32  # rows
+_TOGETHER = 5_000  # records
 _COUNTED = {table.name for table in RECORDS} | {"quickbooks.company"}
 
 
@@ -52,7 +55,8 @@ class Answer:
     Parameters
     ----------
     responses : list of dict
-        Of each response its rows, by table, wherever they are staged.
+        Of each response its rows, by table, wherever they are staged; of small responses to changes, many
+        together, in which no record stands twice.
     statuses : list of Status
         How each request went.
     findings : list of dict
@@ -93,20 +97,80 @@ def read_answer(stream: BinaryIO | Packing, staging: Staging) -> Answer:
         The document is no qbXML answer, or only the first part of one.
     """
     answer = Answer()
-    rows: Rows = {}
+    responses = _Responses(staging, answer.responses)
     for event in parse(cast("BinaryIO", stream)):
         if isinstance(event, Batch):
-            rows.setdefault(event.table, []).append(staging.put(event.table, event.rows))
+            responses.add(event.table, event.rows)
             answer.findings += event.findings
         elif isinstance(event, Status):
-            answer.responses.append(rows)
-            rows = {}
+            responses.end(event)
             answer.statuses.append(event)
             answer.findings += _about(event)
         elif isinstance(event, LeftBehind):
             answer.left_behind.update(event.counts)
             answer.findings += event.findings
+    responses.flush()
     return answer
+
+
+class _Responses:
+    """The rows of responses as they are read.
+
+    The answer to a set of changes has a response with a few rows for each, and a piece of rows costs as much
+    as hundreds of rows: small responses wait, and are staged together.
+    """
+
+    def __init__(self, staging: Staging, into: list[Rows]) -> None:
+        self._staging, self._into = staging, into
+        self._rows: Rows = {}  # of the response that is read, as far as it is staged
+        self._held: list[tuple[str, pa.Table]] = []  # what is not, as long as it is small
+        self._small = True
+        self._count = 0
+        self._waiting: dict[str, list[pa.Table]] = {}
+        self._records: set[tuple[str, str | None]] = set()
+
+    def add(self, table: str, rows: pa.Table) -> None:
+        """Take rows of the response that is read."""
+        self._count += len(rows)
+        self._small = self._small and self._count <= _SMALL
+        self._held.append((table, rows))
+        if not self._small:
+            self._stage()
+
+    def _stage(self) -> None:
+        for table, rows in self._held:
+            self._rows.setdefault(table, []).append(self._staging.put(table, rows))
+        self._held = []
+
+    def end(self, status: Status) -> None:
+        """End the response."""
+        if self._small and not status.request.endswith("Query"):
+            self._wait()
+        else:
+            self.flush()
+            self._stage()
+            self._into.append(self._rows)
+        self._rows, self._held, self._small, self._count = {}, [], True, 0
+
+    def _wait(self) -> None:
+        ids = ((table, rows[_ID_OF[table]]) for table, rows in self._held if table in _ID_OF)
+        records = {(table, one) for table, keys in ids for one in keys.to_pylist()}
+        if records & self._records or len(self._records) > _TOGETHER:
+            self.flush()
+        self._records |= records
+        for table, rows in self._held:
+            self._waiting.setdefault(table, []).append(rows)
+
+    def flush(self) -> None:
+        """Stage the responses that wait."""
+        if self._waiting:
+            self._into.append(
+                {
+                    table: [self._staging.put(table, pa.concat_tables(several).combine_chunks())]
+                    for table, several in self._waiting.items()
+                }
+            )
+        self._waiting, self._records = {}, set()
 
 
 def keep_rows(staging: Staging, path: str, answer: Answer) -> None:
