@@ -16,6 +16,8 @@ from toolkit import mapping, reconcile, transform, workbook
 from toolkit.carry_forward import CarryForward, plan_carry_forward
 from toolkit.corrections import CORRECTIONS, apply_corrections
 from toolkit.errors import InputFileError, UsageError
+from toolkit.freshness import Freshness
+from toolkit.import_age import import_findings, imports_of
 from toolkit.import_plan import Scope, import_jobs
 from toolkit.qbxml_versions import LATEST
 from toolkit.tables import finding, findings, to_rows
@@ -68,7 +70,8 @@ def match(ws: Workspace) -> Matches:
         settings=ws.settings,
     )
     doubts = [*to_rows(mapping.mapping_findings(charges, customers, methods)), *_missing_sides(ws)]
-    return Matches(charges, customers, methods, findings(doubts))
+    aged = to_rows(import_findings(ws, "map"))
+    return Matches(charges, customers, methods, findings([*doubts, *aged]))
 
 
 def _missing_sides(ws: Workspace) -> Iterator[dict[str, str | None]]:
@@ -132,6 +135,8 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
         ``out`` is a folder.
     """
     plan = plan_carry_forward(corrected_tables(ws)[0], ws.settings)
+    aged = to_rows(import_findings(ws, "carry_forward"))
+    plan = replace(plan, findings=findings([*to_rows(plan.findings), *aged]))
     if not plan.ready:
         return plan, None
     bindings = [
@@ -167,15 +172,16 @@ def carry_forward(ws: Workspace, out: Path | None = None) -> tuple[CarryForward,
 def plan_export(ws: Workspace, **options: Any) -> transform.Plan:
     """Return the plan of an export; ``options`` as :func:`toolkit.transform.plan_export` takes them.
 
-    It is made for the qbXML version of the newest session; before the first one, for the latest. Values that
-    were corrected count as corrected, with a finding on each.
+    It is made for the qbXML version of the newest session; before the first one, for the latest, and says
+    so. Values that were corrected count as corrected, with a finding on each.
     """
-    version = ws.ledger.agreed_version() or LATEST
+    if "version" not in options:
+        agreed = ws.ledger.agreed_version()
+        options = {**options, "version": agreed or LATEST, "assumed": agreed is None}
     tables, corrected = corrected_tables(ws)
-    plan = transform.plan_export(tables, ws.settings, **{"version": version, **options})
-    if not len(corrected):
-        return plan
-    return replace(plan, findings=findings([*to_rows(plan.findings), *to_rows(corrected)]))
+    plan = transform.plan_export(tables, ws.settings, **options)
+    aged = to_rows(import_findings(ws, "export"))
+    return replace(plan, findings=findings([*to_rows(plan.findings), *to_rows(corrected), *aged]))
 
 
 def corrected_tables(ws: Workspace) -> tuple[Mapping[str, pd.DataFrame], pd.DataFrame]:
@@ -279,6 +285,7 @@ def _data_steps(ws: Workspace) -> Iterator[Step]:
         str(settings.cutover_date or "documents dated on or before it stay with QuickBooks"),
         "toolkit set cutover_date 2025-12-31",
     )
+    aged = imports_of(ws)
     needed = ("quickbooks.items", "quickbooks.customers", "quickbooks.invoices", "quickbooks.accounts")
     missing = [name.removeprefix("quickbooks.") for name in needed if not ws.has(name)]
     jobs = to_rows(ws.read("ledger.jobs"))
@@ -290,6 +297,8 @@ def _data_steps(ws: Workspace) -> Iterator[Step]:
         detail = f"waiting for the Web Connector: {_numbered(waiting)}"
     elif missing:
         detail = f"not imported yet: {', '.join(missing)}"
+    doubtful = [f"{one.table.partition('.')[2]}: {one.partial}" for one in aged.values() if one.partial]
+    detail = "; ".join([detail, *doubtful, *_oldest(aged)])
     command = "toolkit serve" if waiting else "toolkit import all"
     yield Step("Import from QuickBooks", "open" if missing or waiting else "done", detail, command)
     loaded = [name for name in ("customers", "plans", "charges") if ws.has(f"billing.{name}")]
@@ -299,6 +308,12 @@ def _data_steps(ws: Workspace) -> Iterator[Step]:
         f"loaded: {', '.join(loaded)}" if loaded else "customers, plans and charges are needed",
         "toolkit load customers.csv plans.csv charges.csv",
     )
+
+
+def _oldest(aged: Mapping[str, Freshness]) -> list[str]:
+    """Return when the oldest of the tables that imports filled was read whole, in words."""
+    days = [one.complete_at for one in aged.values() if one.complete_at]
+    return [f"as of {min(days):%Y-%m-%d %H:%M}"] if days else []
 
 
 def _mapping_steps(ws: Workspace) -> Iterator[Step]:

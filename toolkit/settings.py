@@ -184,6 +184,13 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "auto_approve", _boolean, False, "Export jobs need no approval: for unattended runs.", "false"
         ),
+        Setting(
+            "stale_after_days",
+            _integer(1, 3650),
+            7,
+            "Days after which an import counts as old: steps that use its table warn.",
+            "7",
+        ),
         Setting("page_size", _integer(1, 10000), 500, "Records a page of an import with iterators.", "500"),
         Setting("set_size", _integer(1, 500), 50, "Operations a message set of an export.", "50"),
         Setting(

@@ -14,6 +14,7 @@ from toolkit.cli.shared import JobArguments, JsonOption, WorkspaceOption, emit, 
 from toolkit.display import show_findings, terminal_table
 from toolkit.display_steps import show_tie_out
 from toolkit.errors import UsageError
+from toolkit.import_age import import_findings
 from toolkit.ledger_jobs import in_flight
 from toolkit.ledger_records import LIST_KINDS
 from toolkit.tables import to_rows
@@ -246,12 +247,14 @@ def reconcile(
         job = cutover.queue_refresh(ws) if refresh else None
         result = cutover.tie_out(ws)
         _, corrections = cutover.corrected_tables(ws)
+        findings = import_findings(ws, "reconcile")
         document = {
             "ties": result.ties,
             "totals": result.totals,
             "differences": result.differences,
             "read_at": result.read_at,
             "corrections": corrections,
+            "findings": findings,
             "refresh_job": job,
         }
 
@@ -263,6 +266,8 @@ def reconcile(
             if len(corrections):
                 console.print("The source counts with these corrections:")
                 show_findings(console, corrections)
+            if len(findings):
+                show_findings(console, findings)
             if job:
                 console.print(f"Job {job} reads it all again: run the Web Connector, then toolkit reconcile")
 

@@ -17,6 +17,7 @@ from toolkit.carry_forward import plan_carry_forward
 from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened
 from toolkit.display import columns_for_people, show_findings, terminal_table
 from toolkit.errors import UsageError
+from toolkit.import_age import imports_of
 from toolkit.tables import TABLES, conform, to_rows
 from toolkit.workbook_tables import write_table
 from toolkit.workspace import Workspace
@@ -76,6 +77,15 @@ def table(
         if to is not None:
             write_table(to, name, frame)
         document: dict[str, Any] = {"table": name, "rows": len(frame), "file": str(to) if to else None}
+        aged = imports_of(ws).get(name) if name.startswith("quickbooks.") else None
+        if aged is not None:
+            document["import"] = {
+                "complete_at": aged.complete_at,
+                "job": aged.job,
+                "covers": aged.covers,
+                "age_days": aged.age_days,
+                "partial": aged.partial,
+            }
         if to is None:
             document["records"] = frame
 
@@ -83,7 +93,7 @@ def table(
             if to is not None:
                 console.print(f"{len(frame):,} rows written to {to}", markup=False, soft_wrap=True)
                 return
-            console.print(f"{name}: {len(frame):,} rows")
+            console.print(f"{name}: {len(frame):,} rows{f' ({aged})' if aged else ''}", markup=False)
             if name == "findings":
                 show_findings(console, frame, limit=rows)
             elif len(frame):
@@ -131,7 +141,7 @@ def frame_of(ws: Workspace, name: str) -> pd.DataFrame:
     elif area == "plan":
         frame = getattr(cutover.plan_export(ws, **EVERYTHING), part)
     elif area == "carry_forward":
-        frame = getattr(plan_carry_forward(ws.tables(), ws.settings), part)
+        frame = getattr(plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings), part)
     elif area == "tie_out":
         frame = getattr(cutover.tie_out(ws), part)
     else:
@@ -149,7 +159,7 @@ def all_findings(ws: Workspace) -> pd.DataFrame:
     """
     found = [cutover.match(ws).findings, cutover.plan_export(ws, **EVERYTHING).findings]
     if not (ws.read("ledger.crosswalk")["origin"] == "quickbooks").any():
-        found.append(plan_carry_forward(ws.tables(), ws.settings).findings)
+        found.append(plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings).findings)
     both = pd.concat(found).drop_duplicates("finding_id")
     rank = both["severity"].map({"error": 0, "warning": 1, "info": 2})
     return conform(both.iloc[rank.argsort(kind="stable")].reset_index(drop=True), "findings")
