@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    bindparam,
     exists,
     func,
     insert,
@@ -170,14 +171,55 @@ def move_operation(
     IllegalTransition
         ``after`` does not follow from the state it has.
     """
-    if after not in OPERATION_MOVES[row.status]:
-        raise IllegalTransition(f"operation {row.key}", row.status, after)
-    told = {"status": after, "status_code": status_code, "status_message": message}
-    connection.execute(update(operations).where(operations.c.id == row.id).values(**told, **(values or {})))
-    history = {"operation": row.id, "before": row.status, "after": after, "at": now, "message": message}
-    connection.execute(
-        insert(operation_history).values(**history, message_set=message_set, status_code=status_code)
+    moves = Moves()
+    moves.add(
+        row, after, now, message=message, status_code=status_code, message_set=message_set, values=values
     )
+    moves.write(connection)
+
+
+class Moves:
+    """Changes of state that are written together: a statement for all of them, not one for each."""
+
+    def __init__(self) -> None:
+        self._changes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        self._history: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        row: Any,
+        after: str,
+        now: dt.datetime,
+        *,
+        message: str | None = None,
+        status_code: int | None = None,
+        message_set: int | None = None,
+        values: dict[str, Any] | None = None,
+    ) -> None:
+        """Take a change in; the parameters of :func:`move_operation`.
+
+        Raises
+        ------
+        IllegalTransition
+            ``after`` does not follow from the state it has.
+        """
+        if after not in OPERATION_MOVES[row.status]:
+            raise IllegalTransition(f"operation {row.key}", row.status, after)
+        told = {"status": after, "status_code": status_code, "status_message": message, **(values or {})}
+        self._changes.setdefault(tuple(told), []).append({"this_operation": row.id, **told})
+        history = {"operation": row.id, "before": row.status, "after": after, "at": now, "message": message}
+        self._history.append({**history, "message_set": message_set, "status_code": status_code})
+
+    def write(self, connection: Connection) -> None:
+        """Write them, and their history."""
+        for changes in self._changes.values():
+            connection.execute(_CHANGE, changes)
+        if self._history:
+            connection.execute(insert(operation_history), self._history)
+        self._changes, self._history = {}, []
+
+
+_CHANGE = update(operations).where(operations.c.id == bindparam("this_operation"))
 
 
 def still_unknown(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_jobs import get_job
-from toolkit.ledger_moves import by_keys, is_sendable, move_operation, still_unknown
+from toolkit.ledger_moves import Moves, by_keys, is_sendable, move_operation, still_unknown
 from toolkit.ledger_operations import Operations
 from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Operation, Outcome
 from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members
@@ -197,12 +197,14 @@ class MessageSets(Operations):
             strange = told.keys() - members.keys()
             if strange:
                 raise LedgerError(f"{sorted(strange)[0]} is not in message set {row.set_id or set_pk}")
+            moves = Moves()
             for key, member in members.items():
                 if row.kind == "lookup" and member.status != "unknown":
                     continue  # a person decided on it meanwhile
                 silent = Outcome(key, "unknown", message="the answer says nothing about it")
                 if key in told or member.status == "sent":
-                    self._record_outcome(connection, set_pk, member, told.get(key, silent))
+                    self._record_outcome(connection, set_pk, member, told.get(key, silent), moves)
+            moves.write(connection)
             answer = {"answered_at": self.now(), "inbox_path": inbox_path}
             status = None if set_status is None else str(set_status)
             connection.execute(update(_sets).where(_sets.c.id == set_pk).values(**answer, set_status=status))
@@ -314,12 +316,13 @@ class MessageSets(Operations):
         rows = {row.key: row for row in connection.execute(by_keys(keys)).all()}
         may_go = select(operations.c.key).where(operations.c.key.in_(keys), is_sendable())
         sendable = set(connection.scalars(may_go))
-        now = self.now()
+        now, moves = self.now(), Moves()
+        members = []
         for position, key in enumerate(keys, start=1):
             row = rows.get(key)
             if row is None:
                 raise LedgerError(f"there is no operation {key}")
-            _add_member(connection, number, position, operation=row.id)
+            members.append({"message_set": number, "position": position, "operation": row.id})
             if kind == "lookup":
                 if row.status != "unknown":
                     why = "only what is unknown is looked up"
@@ -328,15 +331,22 @@ class MessageSets(Operations):
             if key not in sendable:
                 why = "it is not pending, its job is not being served, or what it depends on is not applied"
                 raise IllegalTransition(f"operation {key}", row.status, "sent", why)
-            self._start_job(connection, row.job)
-            move_operation(connection, row, "sent", now, message_set=number)
+            moves.add(row, "sent", now, message_set=number)
+        if members:
+            connection.execute(insert(set_members), members)
+        if kind != "lookup":
+            for job in sorted({row.job for row in rows.values()}):
+                self._start_job(connection, job)
+        moves.write(connection)
 
     def _start_job(self, connection: Connection, job: int) -> None:
         now = get_job(connection, job).status
         if now != "running":
             self._move_job(connection, job, "running")
 
-    def _record_outcome(self, connection: Connection, number: int, member: Any, outcome: Outcome) -> None:
+    def _record_outcome(
+        self, connection: Connection, number: int, member: Any, outcome: Outcome, moves: Moves
+    ) -> None:
         status, message = outcome.status, outcome.message
         if status not in _OUTCOMES:
             raise LedgerError(f"{outcome.key}: {status!r} is no outcome, but {', '.join(_OUTCOMES)} are")
@@ -360,8 +370,7 @@ class MessageSets(Operations):
         if outcome.quickbooks_id:
             column = "list_id" if member.record_kind in LIST_KINDS else "txn_id"
             values = {column: outcome.quickbooks_id, "edit_sequence": outcome.edit_sequence}
-        move_operation(
-            connection,
+        moves.add(
             member,
             status,
             self.now(),

@@ -8,6 +8,7 @@ can be made again from ``inbox/``.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import logging
 import re
@@ -28,6 +29,7 @@ from toolkit.ledger import REFUSED, UNREADABLE, MessageSet, Outcome, Query
 from toolkit.staging import Rows, Staging
 from toolkit.workspace import Workspace
 
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 MOST_READS = 3
 """How many unreadable answers a set may get before its operations are unknown."""
 
@@ -145,6 +147,8 @@ def land_export(ws: Workspace, job: int) -> str | None:
     except (WorkspaceLocked, LedgerError):
         raise  # for the moment only
     except (ToolkitError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise  # that too: somebody makes room, and the job ends with its tables whole
         _log.error("the answers of job %d could not be landed: %s", job, type(error).__name__)
         return f"its answers are not in the tables: {error}"
     return f"not every answer of it is in the tables: {'; '.join(lost)}" if lost else None
