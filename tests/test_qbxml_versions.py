@@ -12,8 +12,9 @@ from export_world import ALL, JANUARY, frames, settings, world
 from rehearsal_company import ACME, HOSTING
 
 from toolkit import cutover, qbxml_spec, qbxml_versions
+from toolkit.company_guard import agree_version
 from toolkit.qbxml_io import Request, build, field_problems
-from toolkit.qbxml_versions import HARMLESS, Fitted, LeftOut, fit
+from toolkit.qbxml_versions import HARMLESS, Fitted, LeftOut, fit, left_out_note
 from toolkit.tables import to_rows
 from toolkit.transform import Plan, plan_export
 
@@ -180,15 +181,61 @@ def test_the_plan_is_made_for_the_version_of_the_last_session(tmp_path: Path) ->
         assert ws.ledger.agreed_version() == "8.0"
 
 
+def test_a_plan_says_that_its_version_is_assumed_and_what_the_oldest_would_lose() -> None:
+    plan = plan_export(frames(world()), settings(), **JANUARY, **ALL, assumed=True)
+    (found,) = to_rows(plan.findings)
+    assert (found["severity"], found["rule"], found["table"]) == (
+        "info",
+        "assumed_version",
+        "plan.operations",
+    )
+    assert found["message"] == (
+        "no session has agreed on a qbXML version yet, so 13.0 is assumed; at 8.0, the oldest that is "
+        "spoken, the plan would go: 1 InvoiceAdd without ExternalGUID, 1 ReceivePaymentAdd without "
+        "ExternalGUID"
+    )
+    assert not len(planned("13.0").findings)
+    none = plan_export(frames(world()), settings(), start="2030-01-01", end="2030-01-31", **ALL, assumed=True)
+    assert not len(none.operations) and not len(none.findings)
+
+
+def test_an_assumed_version_counts_what_the_oldest_would_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qbxml_versions, "HARMLESS", {})
+    qbxml_versions._lacking.cache_clear()
+    plan = plan_export(frames(world()), settings(), **JANUARY, **ALL, assumed=True)
+    qbxml_versions._lacking.cache_clear()
+    assert to_rows(plan.findings)[0]["message"].endswith("the plan would go: 2 not at all")
+    assert len(plan.operations) == 2
+
+
+def test_the_oldest_version_is_the_one_that_sessions_may_have() -> None:
+    oldest = qbxml_spec.version_key(qbxml_versions.OLDEST)
+    assert agree_version(*oldest) == qbxml_versions.OLDEST
+    assert agree_version(oldest[0] - 1, 9) is None
+
+
+def test_what_went_without_a_field_can_be_told() -> None:
+    left = fit(Request("InvoiceAdd", INVOICE), "8.0").left_out
+    assert left_out_note("InvoiceAdd", left, "8.0") == (
+        "InvoiceAdd went without ExternalGUID, which qbXML 8.0 lacks: it repeats our key, which the memo of "
+        "the document ends with"
+    )
+    assert left_out_note("InvoiceAdd", [], "8.0") is None
+
+
 def test_a_workspace_plans_for_the_version_it_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(cutover.transform, "plan_export", lambda *_, version, **__: asked.append(version))
+    asked: list[tuple[str, bool]] = []
+
+    def plan(*_: Any, version: str, assumed: bool = False, **__: Any) -> None:
+        asked.append((version, assumed))
+
+    monkeypatch.setattr(cutover.transform, "plan_export", plan)
     with create(tmp_path / "ws") as ws:
         cutover.plan_export(ws, invoices=True)
         ws.ledger.update_session(ws.ledger.open_session("toolkit"), version="9.0")
         cutover.plan_export(ws, invoices=True)
         cutover.plan_export(ws, invoices=True, version="12.0")
-    assert asked == ["13.0", "9.0", "12.0"]
+    assert asked == [("13.0", True), ("9.0", False), ("12.0", False)]
 
 
 # --- on the way ---------------------------------------------------------------------------------------------

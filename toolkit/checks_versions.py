@@ -10,10 +10,11 @@ from toolkit.checks_drafts import Draft
 from toolkit.checks_registry import Problem, rule
 from toolkit.checks_rows import without_placeholders
 from toolkit.qbxml_io import Request
-from toolkit.qbxml_versions import LeftOut, fit
+from toolkit.qbxml_versions import OLDEST, LeftOut, fit
 from toolkit.tables import finding
 
 LEFT_OUT = "left_out_by_version"
+ASSUMED = "assumed_version"
 
 
 @rule(
@@ -56,3 +57,33 @@ def left_out_by_version(drafts: Iterable[Draft], version: str) -> Iterator[dict[
             f"{field.since}): {field.why}"
         )
         yield finding("info", LEFT_OUT, message, table="plan.operations", key=request, column=field.field)
+
+
+def assumed_version(drafts: Iterable[Draft], version: str) -> Iterator[dict[str, str | None]]:
+    """Yield one finding: the plan is for a version that nobody agreed on, and what the oldest would lose.
+
+    Parameters
+    ----------
+    drafts : iterable of Draft
+        Those that are exported; nothing is said where there are none.
+    version : str
+        The qbXML version that is assumed.
+    """
+    lost: Counter[str] = Counter()
+    refused = count = 0
+    for draft in drafts:
+        for operation in draft.operations:
+            fitted = fit(Request(operation.request, without_placeholders(operation.fields)), OLDEST)
+            lost.update(f"{operation.request} without {field.field}" for field in fitted.left_out)
+            refused += bool(fitted.problems)
+            count += 1
+    if not count:
+        return
+    losses = [f"{number:,} {what}" for what, number in lost.items()]
+    losses += [f"{refused:,} not at all"] if refused else []
+    at_worst = f"would go: {', '.join(losses)}" if losses else "would lose nothing"
+    message = (
+        f"no session has agreed on a qbXML version yet, so {version} is assumed; at {OLDEST}, the oldest "
+        f"that is spoken, the plan {at_worst}"
+    )
+    yield finding("info", ASSUMED, message, table="plan.operations")

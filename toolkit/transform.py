@@ -16,7 +16,7 @@ import pandas as pd
 from toolkit.checks import check_request, check_row, check_sent, check_side, reason_to_leave_out
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Document, Draft, Operation, Payment
-from toolkit.checks_versions import left_out_by_version
+from toolkit.checks_versions import assumed_version, left_out_by_version
 from toolkit.errors import SettingError, UsageError
 from toolkit.qbxml_versions import LATEST
 from toolkit.settings import Settings
@@ -74,6 +74,7 @@ def plan_export(
     credits: bool = False,
     limit: int | None = None,
     version: str = LATEST,
+    assumed: bool = False,
 ) -> Plan:
     """Plan the export of a date range, or of everything since the cutover that was not sent.
 
@@ -94,6 +95,8 @@ def plan_export(
         At most so many documents, for a pilot; the customers that they need come along.
     version : str
         That the company's QuickBooks speaks; what it lacks is a finding, an error where harm would be done.
+    assumed : bool
+        Whether no session has agreed on the version yet; the plan then says so.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def plan_export(
     planner.hold_back_dependents()
     return Plan(
         operations=operations_frame(planner.exported()),
-        findings=planner.findings(),
+        findings=planner.findings(assumed=assumed),
         left_out=left_out_frame(planner.drafts),
         totals=totals_frame(planner.drafts, planner.out_of_range),
         start=first,
@@ -328,9 +331,11 @@ class _Planner:
                     f"a pilot of {most}: it waits until the pilot is approved and tied out",
                 )
 
-    def findings(self) -> pd.DataFrame:
+    def findings(self, *, assumed: bool) -> pd.DataFrame:
         """Return ``findings``: on the rows, and on what the exported ones lose by the version."""
-        lost = left_out_by_version(self.exported(), self.context.version)
+        exported, version = self.exported(), self.context.version
+        lost = [*left_out_by_version(exported, version)]
+        lost += assumed_version(exported, version) if assumed else []
         return findings([*self.noted, *(row for draft in self.drafts for row in draft.findings), *lost])
 
     def exported(self) -> list[Draft]:
