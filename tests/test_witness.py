@@ -19,6 +19,7 @@ from toolkit import outcomes, set_answers, witness
 from toolkit.cli.shared import person
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.exchange import FAILED
+from toolkit.ledger import Outcome
 from toolkit.ledger_records import FOR_A_PERSON, MOST_LOOKUPS
 from toolkit.quickbooks_codes import PARSE_ERROR
 from toolkit.rehearsal.books import Record
@@ -609,3 +610,24 @@ def test_the_command_refuses_what_makes_no_sense(
     assert (said.code, said.out) == (2, "")
     assert complaint in said.err
     assert world.ws.ledger.history(KEY) == before
+
+
+def test_the_ledger_keeps_a_decision_that_came_before_the_verdict(world: World) -> None:
+    both(world)
+    CAUSES["9002"](world, True)
+    ticket = world.open()
+    world.ask(ticket, first=True)
+    asked = world.ws.ledger.unanswered()
+    assert asked is not None
+    world.ws.ledger.resolve(KEY, "Ann", applied=records(world)[0].id)
+    assert world.ws.ledger.record_answer(asked.id, outcomes=[Outcome(KEY, "pending")])
+    assert world.statuses()[KEY] == "applied"
+
+
+def test_what_hangs_on_the_unknown_waits_until_it_was_looked_up(world: World) -> None:
+    both(world)
+    CAUSES["9002"](world, True)
+    assert world.ws.ledger.skip_blocked() == 0
+    world.ws.ledger.leave_to_person(KEY, "two may be it")
+    assert world.ws.ledger.skip_blocked() == 1
+    assert "whose outcome is unknown" in world.message("payment:P1")
