@@ -226,8 +226,11 @@ def test_what_went_without_a_field_can_be_told() -> None:
 def test_a_workspace_plans_for_the_version_it_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, bool]] = []
 
-    def plan(*_: Any, version: str, assumed: bool = False, **__: Any) -> None:
+    made = planned("13.0")
+
+    def plan(*_: Any, version: str, assumed: bool = False, **__: Any) -> Plan:
         asked.append((version, assumed))
+        return made
 
     monkeypatch.setattr(cutover.transform, "plan_export", plan)
     with create(tmp_path / "ws") as ws:
