@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import random
 import tomllib
 from collections import Counter
@@ -24,7 +25,7 @@ from exchange_world import (
 )
 from rehearsal_company import ACME
 
-from toolkit import cutover, extract
+from toolkit import cutover, extract, set_answers
 from toolkit.exchange import FAILED, Exchange
 from toolkit.ledger import REFUSED, Outcome
 from toolkit.quickbooks_codes import PARSE_ERROR
@@ -378,3 +379,20 @@ def test_the_quarter_of_the_sample_survives_faults(tmp_path: Path, seed: int) ->
     cutover.queue_refresh(world.ws)
     world.finish()
     assert cutover.tie_out(world.ws).ties
+
+
+def test_a_disk_that_is_full_as_answers_land_keeps_the_job_open(
+    tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World.make(tmp_path, template)
+    job = world.export(invoice("A1", "10.00"))
+    with monkeypatch.context() as patch:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        patch.setattr(set_answers, "land_units", lambda *given: (_ for _ in ()).throw(full))
+        world.run()
+        assert world.statuses() == {"invoice:A1": "applied"}
+        assert world.ws.ledger.job(job).status == "running"
+    world.finish()
+    assert world.ws.ledger.job(job).status == "complete"
+    assert world.ws.ledger.job(job).message is None
+    check(world)
