@@ -147,11 +147,15 @@ def queue_corrected(ws: Workspace) -> tuple[QueueResult, pd.DataFrame]:
     """
     tables, _ = cutover.corrected_tables(ws)
     standing = to_rows(tables["ledger.operations"])
-    made = {(row["table"], row["key"], row["job"]) for row in to_rows(tables[CORRECTIONS])}
+    made: dict[tuple[str, str], int] = {}
+    for row in to_rows(tables[CORRECTIONS]):
+        place = (row["table"], row["key"])
+        made[place] = max(made.get(place, 0), row["job"] or 0)
     corrected = {
         each.operation
         for each in rejections(tables)
-        if any((table, key, each.job) in made for table, key in each.rows)
+        # A receipt in parts may have been rejected in several jobs: the correction answers them all.
+        if any(made.get(place, 0) >= each.job for place in each.rows)
     }
     if not corrected:
         return QueueResult(None, 0, empty("plan.left_out")), empty("findings")
