@@ -7,13 +7,16 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_world import Toolkit, fingerprint, runner
 from exchange_world import PASSWORD, World, create, customer, invoice, payment
+from rehearsal_company import ACME
 
+from toolkit import witness
 from toolkit.errors import InputFileError, LedgerError, UsageError, WorkspaceError, WorkspaceLocked
 from toolkit.exchange import Exchange
 from toolkit.tables import from_rows, to_rows
@@ -369,10 +372,26 @@ def test_a_chain_is_never_sent_twice_nor_before_a_person_lets_it_go(
     assert again.holds() == (["invoice:1", "invoice:2"] if since else [])
     again.ws.ledger.release(job, "ann")
     again.finish()
-    assert len(again.holds()) == len(set(again.holds()))
-    assert again.holds("payments") == (["payment:1"] if since else again.holds("payments")[:1])
-    assert again.names().count("Newcomer") <= 1
+    assert again.holds() == ["invoice:1", "invoice:2"]
+    assert again.holds("payments") == ["payment:1"]
+    assert again.names().count("Newcomer") == 1
+    assert set(again.statuses().values()) == {"applied"}, (
+        "each was looked up once what it refers to was known"
+    )
     again.ws.close()
+
+
+def test_what_is_found_without_what_it_pays_waits_for_a_person(world: World, tmp_path: Path) -> None:
+    world.export(invoice("1", "10.00"), payment("1", "10.00", of=ACME, to="1"))
+    backup(world.ws.path, tmp_path / "a.zip")
+    restore(tmp_path / "a.zip", tmp_path / "home", "ann")
+    with Workspace(tmp_path / "home") as ws:
+        paid = ws.ledger.operation("payment:1")
+        row = {"memo": paid.fields["Memo"], "txn_id": "9-1", "total_amount": Decimal("10.00")}
+        found = {paid.key: witness.Found(rows={"9-1": row})}
+        (told,) = witness.verdicts([paid], found, lambda key: None, {})
+        assert told.status == "unknown"
+        assert (told.message or "").startswith("a person decides: 9-1 may be it, and invoice:1 has no")
 
 
 def test_a_draft_says_to_wait(world: World, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
@@ -143,7 +143,14 @@ class Operations(Jobs):
         """Return unknown operations that QuickBooks is still to be asked for, whatever their jobs are."""
         # Through the jobs, so that the index of operations by job and status finds the few there are.
         everywhere = operations.c.job.in_(select(jobs.c.id))
-        chosen = select(operations).where(everywhere, is_due())
+        # What refers to something that is looked up itself comes after that, when it has its ID.
+        first = operations.alias("first")
+        waits = (
+            select(dependencies.c.operation)
+            .join(first, (first.c.key == dependencies.c.key) & first.c.current)
+            .where(dependencies.c.operation == operations.c.id, is_due(first))
+        )
+        chosen = select(operations).where(everywhere, is_due(), ~exists(waits))
         with self.reading() as connection:
             ordered = chosen.order_by(operations.c.job, operations.c.position).limit(limit)
             return get_operations(connection, ordered)

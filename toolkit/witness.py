@@ -115,7 +115,10 @@ def queries(operation: Operation, known: Known) -> list[qbxml_io.Request]:
     if operation.record_kind in LIST_KINDS:
         return [qbxml_io.Request(name, {"FullName": [_full_name(operation)]})]
     number, day = _number(operation), operation.fields.get("TxnDate")
-    customer = outcomes.resolve(operation.fields.get("CustomerRef"), known)
+    try:
+        customer = outcomes.resolve(operation.fields.get("CustomerRef"), known)
+    except ProtocolError:
+        customer = None  # not in QuickBooks, so that nothing of it is there either: the number will do
     asked = []
     if number:
         asked.append({"RefNumber": [number], "IncludeLineItems": True})
@@ -206,7 +209,7 @@ def verdicts(
     bound : mapping
         ID of records that are known as somebody's to the key of that one.
     """
-    told = [verdict(one, found.get(one.key, Found()), known, bound) for one in operations]
+    told = [_told(one, found.get(one.key, Found()), known, bound) for one in operations]
     taken = [outcome.quickbooks_id for outcome in told if outcome.quickbooks_id]
     # One record cannot be two operations: two payments alike in all, of which one is there.
     return [
@@ -215,6 +218,13 @@ def verdicts(
         else outcome
         for outcome in told
     ]
+
+
+def _told(operation: Operation, found: Found, known: Known, bound: Mapping[str, str]) -> Outcome:
+    try:
+        return verdict(operation, found, known, bound)
+    except ProtocolError as error:  # what it refers to is not known, so that nothing can be compared
+        return _person(operation.key, f"{', '.join(found.rows)} may be it, and {error}")
 
 
 def verdict(operation: Operation, found: Found, known: Known, bound: Mapping[str, str]) -> Outcome:
