@@ -105,10 +105,7 @@ def plan_export(
     """
     switches = {"customers": customers, "invoices": invoices, "payments": payments, "credits": credits}
     first, last = _range(settings, start, end, new)
-    if not any(switches.values()):
-        raise UsageError("nothing to export: choose among --customers, --invoices, --payments, --credits")
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit {limit}: a pilot has at least one document")
+    _require_something(switches, limit)
     planner = _Planner(Context(tables, settings, customers=customers, version=version), first, last, new)
     planner.plan(invoices=invoices, payments=payments, credits_=credits)
     if limit is not None:
@@ -123,6 +120,13 @@ def plan_export(
         end=last,
         switches=tuple(name for name, on in switches.items() if on),
     )
+
+
+def _require_something(switches: Mapping[str, bool], limit: int | None) -> None:
+    if not any(switches.values()):
+        raise UsageError("nothing to export: choose among --customers, --invoices, --payments, --credits")
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit {limit}: a pilot has at least one document")
 
 
 def _range(
