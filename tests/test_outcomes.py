@@ -13,7 +13,7 @@ import pytest
 from toolkit import qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
-from toolkit.outcomes import DIFFERS, MOST_TRIES, differences, outcomes, requests
+from toolkit.outcomes import DIFFERS, MOST_TRIES, differences, noted, outcomes, requests
 from toolkit.transform_fields import external_guid
 
 INVOICE = Operation(
@@ -106,7 +106,13 @@ def test_nothing_may_refer_to_what_was_not_applied() -> None:
 
 @pytest.mark.parametrize(("version", "kept"), [("13.0", True), ("9.0", True), ("8.0", False)])
 def test_a_version_without_external_guid_gets_none(version: str, kept: bool) -> None:
-    assert ("ExternalGUID" in requests([INVOICE], lambda _: None, version)[0].fields) is kept
+    marked = dataclasses.replace(INVOICE, fields={**INVOICE.fields, "Memo": "July [bb:invoice:INV-1]"})
+    assert ("ExternalGUID" in requests([marked], lambda _: None, version)[0].fields) is kept
+    applied = Outcome(marked.key, "applied")
+    (said,) = noted([applied], [marked], version)
+    assert said == applied if kept else "went without ExternalGUID" in str(said.message)
+    (refused,) = noted([Outcome(marked.key, "rejected", message="no")], [marked], version)
+    assert refused.message == "no"
 
 
 # --- what came back

@@ -8,14 +8,14 @@ where QuickBooks says so and names no record; whatever is doubtful is *unknown*.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from toolkit import qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
-from toolkit.qbxml_versions import fit
+from toolkit.qbxml_versions import fit, left_out_note
 from toolkit.quickbooks_codes import NOT_PROCESSED, explain_status
 
 DIFFERS = "differs from what was meant: "
@@ -73,6 +73,26 @@ def requests(operations: Sequence[Operation], known: Known, version: str = "13.0
         for place, operation in enumerate(operations, start=1)
     ]
     return [fit(request, version).request for request in meant]
+
+
+def noted(found: Sequence[Outcome], operations: Sequence[Operation], version: str) -> list[Outcome]:
+    """Return outcomes that say, of what was applied, what went without a field that the version lacks.
+
+    Parameters
+    ----------
+    found : sequence of Outcome
+        One for each of the operations, in their order.
+    version : str
+        qbXML version that the set was written in.
+    """
+    said = []
+    for outcome, operation in zip(found, operations, strict=True):
+        meant = qbxml_io.Request(operation.request, operation.fields)
+        note = left_out_note(operation.request, fit(meant, version).left_out, version)
+        if note and outcome.status == "applied":
+            outcome = replace(outcome, message="; ".join(filter(None, (outcome.message, note))))
+        said.append(outcome)
+    return said
 
 
 def resolve(value: Any, known: Known) -> Any:

@@ -36,6 +36,7 @@ MOST_READS = 3
 REFUSED_TOGETHER = "refused together with others; sent alone next"
 
 _REQUEST_ID = re.compile(rb'requestID\s*=\s*["\'](J\d+Q\d+P\d+)["\']')
+_SPOKEN = re.compile(rb'<\?qbxml version="([0-9.]+)"')
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +87,9 @@ def record_write(ws: Workspace, open_set: MessageSet, data: bytes) -> str | None
         return None
     operations = [ws.ledger.operation(key) for key in open_set.members]
     found = outcomes.outcomes(operations, events, lambda key: ws.ledger.operation(key).quickbooks_id)
+    spoken = _SPOKEN.search(open_set.text)
+    if spoken:
+        found = outcomes.noted(found, operations, spoken[1].decode())
     status = next((e.message_set_status for e in events if isinstance(e, qbxml_io.Envelope)), None)
     ws.ledger.record_answer(open_set.id, inbox_path=path, outcomes=found, set_status=status)
     return None
