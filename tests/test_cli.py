@@ -385,6 +385,24 @@ def test_land_makes_tables_of_a_saved_answer(toolkit: Toolkit, at: Any, tmp_path
     assert len(toolkit("-w", workspace, "table", "quickbooks.items", "--json").json["records"]) == 60
 
 
+def test_show_tells_what_became_of_each_operation(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("exported")
+    jobs = toolkit("-w", workspace, "jobs", "--json").json["jobs"]
+    job = next(one["id"] for one in jobs if one["kind"] == "export" and one["applied"])
+    told = toolkit("-w", workspace, "show", str(job), "--history", "--json").json
+    (key, *_) = (one["key"] for one in told["operations"] if one["status"] == "applied")
+    steps = told["history"][key]
+    assert [one["after"] for one in steps] == ["pending", "sent", "applied"]
+    assert steps[0]["session"] is None
+    assert re.fullmatch("[A-Z0-9]{20}", steps[2]["set_id"])
+    assert steps[1]["set_id"] == steps[2]["set_id"]
+    said = toolkit("-w", workspace, "show", str(job), "--history").out
+    line = next(line for line in said.splitlines() if "sent -> applied" in line)
+    assert f"set {steps[2]['set_id']}, session of " in said
+    assert f"job {job}" in line
+    assert "history" not in toolkit("-w", workspace, "show", str(job), "--json").json
+
+
 def test_land_says_what_no_table_keeps_and_why(toolkit: Toolkit, at: Any, tmp_path: Path) -> None:
     workspace = at("fresh")
     file = tmp_path / "customers.xml"

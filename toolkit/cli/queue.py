@@ -51,17 +51,22 @@ def show(
     ctx: typer.Context,
     job: Annotated[int, typer.Argument(help="Number of the job.", show_default=False)],
     qbxml: Annotated[bool, typer.Option("--qbxml", help="Print the qbXML of each operation too.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Print what became of each operation, and when.")
+    ] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one job's operations, and their qbXML.
+    """Show one job's operations, their qbXML and their history.
 
     Example: toolkit show 5 --qbxml
+             toolkit show 5 --history
     """
     with opened(ctx, workspace) as ws:
         found = ws.ledger.job(job)
         frame = ws.ledger.operations(job)
         documents = {row["key"]: operation_qbxml(row) for row in to_rows(frame)} if qbxml else {}
+        moves = {key: moves_of(ws, key) for key in frame["key"]} if history else {}
         about = None if found.is_import else approval(ws, found)
         document: dict[str, Any] = {
             "job": {"id": found.id, "kind": found.kind, "status": found.status, "message": found.message}
@@ -73,6 +78,8 @@ def show(
         }
         if qbxml:
             document["qbxml"] = documents
+        if history:
+            document["history"] = moves
 
         def people(console: Console) -> None:
             said = f" ({found.message})" if found.message else ""
@@ -83,10 +90,49 @@ def show(
                 console.print(f"  {query['name']}: {query['status']}, {query['records'] or 0:,} records")
             if len(frame):
                 console.print(terminal_table(frame, SHOWN, limit=200))
+            for key, steps in moves.items():
+                console.print(f"{key}:", markup=False)
+                for step in steps:
+                    console.print(f"  {in_words(step)}", markup=False, soft_wrap=True)
             for text in documents.values():
                 console.print(text, markup=False)
 
         emit(ctx, as_json, document, people)
+
+
+def moves_of(ws: Workspace, key: str) -> list[dict[str, Any]]:
+    """Return what became of an operation over all its attempts, oldest first.
+
+    Each with ``job``, ``at``, ``before``, ``after``, ``status_code`` and ``message``, and with ``set_id`` and
+    ``session`` (when it was opened) of the message set, where one is behind it.
+    """
+    told = []
+    for step in ws.ledger.history(key):
+        number = step.pop("message_set")
+        behind = ws.ledger.message_set(number) if number is not None else None
+        session = ws.ledger.session(behind.session) if behind else None
+        told.append(
+            {
+                **step,
+                "set_id": behind.set_id if behind else None,
+                "session": session.opened_at if session else None,
+            }
+        )
+    return told
+
+
+def in_words(step: dict[str, Any]) -> str:
+    """Return one step of an operation's history as a line."""
+    moved = f"{step['before']} -> {step['after']}" if step["before"] else str(step["after"])
+    parts = [f"{step['at']:%Y-%m-%d %H:%M:%S}  job {step['job']}  {moved}"]
+    if step["session"]:
+        what = f"set {step['set_id']}" if step["set_id"] else "a lookup"
+        parts.append(f"{what}, session of {step['session']:%Y-%m-%d %H:%M:%S}")
+    if step["status_code"] is not None:
+        parts.append(f"status {step['status_code']}")
+    if step["message"]:
+        parts.append(str(step["message"]))
+    return "; ".join(parts)
 
 
 def operation_qbxml(row: dict[str, Any]) -> str:
