@@ -133,6 +133,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "local_items",
         "staging",
         "landing_keys",
+        "landing_coverage",
         "landing_merge",
         "landing_children",
         "landing_write",

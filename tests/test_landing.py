@@ -593,7 +593,7 @@ def test_what_ends_between_two_tables_is_taken_up_again(
     new = invoices("A").replace(b"Line of A", b"New").replace(b"</InvoiceRet>", field + b"</InvoiceRet>")
     new = new.replace(b"Memo of A", b"New")
     (tmp_path / "new.xml").write_bytes(new)
-    replace, done = workspace_files._replace, []
+    replace, done = workspace_files.put_in_place, []
 
     def breaks(temporary: Path, path: Path) -> None:
         if path.suffix == ".parquet" or path.name == ".landing.json":
@@ -603,7 +603,7 @@ def test_what_ends_between_two_tables_is_taken_up_again(
         replace(temporary, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(workspace_files, "_replace", breaks)
+        patch.setattr(workspace_files, "put_in_place", breaks)
         with pytest.raises(error):
             extract.land(ws, [tmp_path / "new.xml"])
     assert len(done) == renames

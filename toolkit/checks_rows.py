@@ -306,4 +306,15 @@ def _shorter(path: str, value: str, limit: str) -> str | None:
     length = int(digits.group())
     if re.search(r"Address/Addr\d$", path):
         return "split it: " + " | ".join(textwrap.wrap(value, length))
+    return shortened(value, length)
+
+
+def shortened(value: str, length: int) -> str:
+    """Propose a text of at most so many characters, with whole words where it has any.
+
+    A proposal for a person, never applied by itself.
+
+    >>> shortened("Bayshore Calibration Services", 20)
+    'Bayshore Calibration'
+    """
     return textwrap.shorten(value, length, placeholder="") or value[:length]

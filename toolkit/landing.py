@@ -26,6 +26,7 @@ from toolkit.landing_children import (
     owner_tables,
     units_that_ask,
 )
+from toolkit.landing_coverage import Coverage
 from toolkit.landing_keys import (
     Incoming,
     Numbers,
@@ -38,7 +39,7 @@ from toolkit.landing_keys import (
     millis,
     moment_millis,
 )
-from toolkit.landing_merge import Coverage, Deleted, Landing, Merged, Moment, merge_records
+from toolkit.landing_merge import Deleted, Landing, Merged, Moment, merge_records
 from toolkit.landing_write import stamped, write_tables
 from toolkit.ledger import Query
 from toolkit.tables import TABLES

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,13 @@ from typing import Any
 import pandas as pd
 
 from toolkit import qbxml_spec
-from toolkit.checks_rows import outside_windows_1252, proposed_spelling, texts, without_placeholders
+from toolkit.checks_rows import (
+    outside_windows_1252,
+    proposed_spelling,
+    shortened,
+    texts,
+    without_placeholders,
+)
 from toolkit.corrections import CORRECTABLE, row_key
 from toolkit.qbxml_io import field_problems
 from toolkit.quickbooks_codes import STATUSES, explain_status
@@ -332,5 +337,5 @@ def _proposal(
     if code == 3090:
         proposed = proposed.replace(":", " -")
     if longest and len(proposed) > longest:
-        proposed = textwrap.shorten(proposed, longest, placeholder="") or proposed[:longest]
+        proposed = shortened(proposed, longest)
     return proposed if proposed != value else None

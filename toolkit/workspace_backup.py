@@ -140,6 +140,7 @@ def _pack(archive: zipfile.ZipFile, name: str, path: Path) -> str:
 
 
 def copy_stream(source: Any, target: Any) -> str:
+    """Copy a binary file to another, and return the SHA-256 of what was copied."""
     found = hashlib.sha256()
     while piece := source.read(_PIECE):
         found.update(piece)
@@ -187,6 +188,13 @@ def open_backup(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def manifest_of(path: Path, archive: zipfile.ZipFile) -> Manifest:
+    """Return what a backup says of itself; its members are there, as many as it names.
+
+    Raises
+    ------
+    InputFileError
+        It is no backup, or of a newer version than this toolkit reads.
+    """
     try:
         data = json.loads(archive.read(MANIFEST))
         if data["format"] != FORMAT:

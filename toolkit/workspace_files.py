@@ -61,7 +61,7 @@ class NewFile:
         self.seal()
         place = path or self.path
         place.parent.mkdir(parents=True, exist_ok=True)
-        _replace(self._temporary, place)
+        put_in_place(self._temporary, place)
         sync_folder(place.parent)
         reached(AFTER_FILE)
 
@@ -92,7 +92,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
-def _replace(temporary: Path, path: Path) -> None:
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a finished file its name at once; one that is read just now is waited for."""
     for left in reversed(range(_RENAME_TRIES)):
         try:
             temporary.replace(path)

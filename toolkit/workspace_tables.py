@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from toolkit.errors import ConformError, DamagedTable, UsageError
 from toolkit.tables import TABLES, conform, empty, from_arrow
-from toolkit.workspace_files import NewFile, _replace, sync_folder, write_atomically
+from toolkit.workspace_files import NewFile, put_in_place, sync_folder, write_atomically
 
 STORED = tuple(name for name in TABLES if "." in name)
 """Every table a workspace has: all that belong to an area."""
@@ -246,7 +246,7 @@ def finish_commit(folder: Path) -> None:
         return
     for written, place in listed:
         if (folder / written).exists():  # or else it has its place already
-            _replace(folder / written, folder / place)
+            put_in_place(folder / written, folder / place)
             sync_folder((folder / place).parent)
     (folder / _TO_BE_RENAMED).unlink()
 
