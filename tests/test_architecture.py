@@ -100,6 +100,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "ledger_operations",
         "ledger_crosswalk",
         "ledger_sets",
+        "ledger_resolutions",
         "ledger_sessions",
         "ledger_places",
         "ledger_decisions",

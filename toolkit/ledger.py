@@ -21,7 +21,8 @@ from toolkit.ledger_records import (
     Query,
     Session,
 )
-from toolkit.ledger_sets import REFUSED, UNREADABLE, MessageSets
+from toolkit.ledger_resolutions import Resolutions
+from toolkit.ledger_sets import REFUSED, UNREADABLE
 from toolkit.ledger_store import local_now
 
 __all__ = [
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 
-class Ledger(MessageSets, Places, Decisions, Counts):
+class Ledger(Resolutions, Places, Decisions, Counts):
     """The ledger of one workspace; any thread may use it, each call is one transaction.
 
     Parameters

@@ -24,9 +24,6 @@ BUSY_SECONDS = 30.0
 
 Step = Callable[[sqlite3.Connection], None]
 
-STEPS: dict[int, Step] = {}
-"""From each version to the next: the step under 1 makes version 2 of version 1."""
-
 
 def require_known(path: Path, version: int, target: int = schema.SCHEMA_VERSION) -> None:
     """Raise ``LedgerError`` for a ledger of a newer toolkit.
@@ -48,7 +45,7 @@ def require_known(path: Path, version: int, target: int = schema.SCHEMA_VERSION)
 
 
 def migrate(
-    path: Path, steps: Mapping[int, Step] = STEPS, target: int = schema.SCHEMA_VERSION
+    path: Path, steps: Mapping[int, Step] | None = None, target: int = schema.SCHEMA_VERSION
 ) -> Path | None:
     """Bring a ledger to the version of this toolkit, in one transaction; return the copy that is kept.
 
@@ -60,7 +57,7 @@ def migrate(
     path : Path
         The SQLite file.
     steps : mapping
-        The steps, by the version that each begins with.
+        The steps, by the version that each begins with; :data:`STEPS` unless others are given.
     target : int
         The version to reach.
 
@@ -81,7 +78,7 @@ def migrate(
             connection.execute("PRAGMA foreign_keys=OFF")
             connection.execute("BEGIN IMMEDIATE")
             try:
-                kept = _walk(connection, path, steps, target)
+                kept = _walk(connection, path, STEPS if steps is None else steps, target)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -169,3 +166,23 @@ def renew_laws(connection: sqlite3.Connection) -> None:
         connection.execute(f'DROP TRIGGER "{name}"')
     for statement in schema.LAWS.values():
         connection.execute(statement)
+
+
+# --- the steps ----------------------------------------------------------------------------------------------
+
+
+def _checks(connection: sqlite3.Connection) -> None:
+    """Version 2: message sets that check before sending, and what finds the open one quickly."""
+    made = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'message_sets'").fetchone()[0]
+    new = made.replace("message_sets", "message_sets_new", 1).replace("'lookup')", "'lookup', 'check')")
+    connection.execute(new)
+    connection.execute("INSERT INTO message_sets_new SELECT * FROM message_sets")
+    connection.execute("DROP TABLE message_sets")
+    connection.execute("ALTER TABLE message_sets_new RENAME TO message_sets")
+    connection.execute("CREATE INDEX message_sets_open ON message_sets (answered_at, abandoned_at)")
+    connection.execute("CREATE INDEX message_sets_clears ON message_sets (clears)")
+    renew_laws(connection)
+
+
+STEPS: dict[int, Step] = {1: _checks}
+"""From each version to the next: the step under 1 makes version 2 of version 1."""

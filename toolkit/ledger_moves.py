@@ -37,9 +37,11 @@ from toolkit.ledger_schema import (
     operation_history,
     operations,
     queries,
+    sessions,
     set_members,
 )
 from toolkit.ledger_store import from_json
+from toolkit.quickbooks_codes import BUSY
 
 _first = operations.alias("first")  # what an operation depends on
 
@@ -51,11 +53,29 @@ def waiting_for() -> Select[Any]:
 
 
 def is_sendable() -> ColumnElement[bool]:
-    """Return the condition: pending, in a job that is being served, all it depends on applied."""
+    """Return the condition: pending, in a job that is being served, all it depends on applied.
+
+    Not so what QuickBooks could not do because somebody used or locked it, until that session is over.
+    """
     open_dependency = or_(_first.c.status.is_(None), _first.c.status != "applied")
     waits = waiting_for().where(dependencies.c.operation == operations.c.id, open_dependency)
     served = operations.c.job.in_(select(jobs.c.id).where(jobs.c.status.in_(ACTIVE_JOBS)))
-    return (operations.c.status == "pending") & operations.c.current & served & ~exists(waits)
+    fit = (operations.c.status == "pending") & operations.c.current & served
+    return fit & ~exists(waits) & ~_refused_in_open_session()
+
+
+def _refused_in_open_session() -> ColumnElement[bool]:
+    """Return the condition: found locked or in use in a session that still goes on."""
+    asked = (
+        select(set_members.c.message_set)
+        .join(message_sets, message_sets.c.id == set_members.c.message_set)
+        .join(sessions, sessions.c.ticket == message_sets.c.session)
+        .where(set_members.c.operation == operations.c.id)
+        .where(message_sets.c.kind == "write", sessions.c.closed_at.is_(None))
+        .correlate(operations)
+    )
+    # coalesce: a status code that is not there must not make the whole condition unknown.
+    return func.coalesce(operations.c.status_code, 0).in_(BUSY) & exists(asked)
 
 
 def is_due(table: FromClause = operations) -> ColumnElement[bool]:
@@ -222,7 +242,7 @@ class Moves:
 _CHANGE = update(operations).where(operations.c.id == bindparam("this_operation"))
 
 
-def still_unknown(
+def stay(
     connection: Connection,
     row: Any,
     now: dt.datetime,
@@ -231,10 +251,19 @@ def still_unknown(
     status_code: int | None = None,
     message_set: int | None = None,
 ) -> None:
-    """Keep why an operation is unknown still, after a look or without one, in its history too."""
-    told = {"status_code": status_code, "status_message": message}
+    """Keep a message on an operation that stays in its state, in its history too.
+
+    Parameters
+    ----------
+    row : Row
+        Its ``id``, ``status`` and ``status_code``, read in this transaction.
+    status_code : int, optional
+        Without, the one that it has stands.
+    """
+    code = row.status_code if status_code is None else status_code
+    told = {"status_code": code, "status_message": message}
     connection.execute(update(operations).where(operations.c.id == row.id).values(**told))
-    history = {"operation": row.id, "before": "unknown", "after": "unknown", "at": now, "message": message}
+    history = {"operation": row.id, "before": row.status, "after": row.status, "at": now, "message": message}
     connection.execute(
         insert(operation_history).values(**history, message_set=message_set, status_code=status_code)
     )

@@ -18,7 +18,7 @@ from toolkit.ledger_moves import (
     is_due,
     is_sendable,
     move_operation,
-    still_unknown,
+    stay,
 )
 from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operations
@@ -171,7 +171,7 @@ class Operations(Jobs):
                 raise LedgerError(f"there is no operation {key}")
             if row.status != "unknown":
                 raise IllegalTransition(f"operation {key}", row.status, "unknown")
-            still_unknown(connection, row, self.now(), FOR_A_PERSON + reason)
+            stay(connection, row, self.now(), FOR_A_PERSON + reason)
 
     def skip_blocked(self) -> int:
         """Skip what depends on something that will not be applied, with the reason; return how many."""

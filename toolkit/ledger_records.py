@@ -23,7 +23,8 @@ ACTIVE_JOBS = ("queued", "running")
 ENDED_JOBS = ("complete", "failed", "cancelled")
 
 OPERATION_MOVES: Mapping[str, frozenset[str]] = {
-    "pending": frozenset({"sent", "skipped"}),
+    # To unknown where QuickBooks holds something like it already, before it was ever sent.
+    "pending": frozenset({"sent", "skipped", "unknown"}),
     # Back to pending only where QuickBooks vouches that it ran nothing: a set refused whole, status 3231.
     "sent": frozenset({"applied", "rejected", "unknown", "pending"}),
     "unknown": frozenset({"applied", "rejected", "pending", "skipped"}),
@@ -196,8 +197,9 @@ class Outcome:
 class MessageSet:
     """One qbXML document that was handed out.
 
-    ``kind`` is ``write`` (changes QuickBooks), ``read`` (queries of an import) or ``lookup`` (asks for the
-    markers of unknown operations). ``members`` are operation keys, ``queries`` the ids of queries.
+    ``kind`` is ``write`` (changes QuickBooks), ``read`` (queries of an import), ``lookup`` (asks for the
+    markers of unknown operations) or ``check`` (asks, before operations are sent, for what they refer to).
+    ``members`` are operation keys, ``queries`` the ids of queries.
     """
 
     id: int

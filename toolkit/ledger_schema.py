@@ -34,7 +34,7 @@ from sqlalchemy import (
 
 from toolkit.ledger_records import JOB_MOVES, OPERATION_MOVES, QUERY_MOVES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raise it with every change of a table here, and add the step to :mod:`toolkit.ledger_migrations`."""
 
 metadata = MetaData()
@@ -212,7 +212,7 @@ message_sets = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("session", ForeignKey("sessions.ticket"), nullable=False),
-    Column("kind", String, CheckConstraint("kind IN ('write', 'read', 'lookup')"), nullable=False),
+    Column("kind", String, CheckConstraint("kind IN ('write', 'read', 'lookup', 'check')"), nullable=False),
     Column("set_id", String, unique=True),
     Column("text", LargeBinary, nullable=False),
     Column("clears", String),
@@ -224,6 +224,10 @@ message_sets = Table(
     Column("tries", Integer, nullable=False, default=1),
     sqlite_autoincrement=True,
 )
+# Two questions at every call, which must not cost more with every set there ever was: is one open, and which
+# id is to be cleared next.
+Index("message_sets_open", message_sets.c.answered_at, message_sets.c.abandoned_at)
+Index("message_sets_clears", message_sets.c.clears)
 
 set_members = Table(
     "set_members",

@@ -62,6 +62,11 @@ class Sessions(Store):
             _get(connection, ticket)
             end_sessions(connection, outcome, self.now(), ticket)
 
+    def end_sessions(self, outcome: str) -> None:
+        """Close every session that is open; what it read and has no answer is given up."""
+        with self.writing() as connection:
+            end_sessions(connection, outcome, self.now())
+
     def live_session(self, timeout: float) -> Session | None:
         """Return the open session that called within ``timeout`` seconds, or ``None``."""
         with self.reading() as connection:

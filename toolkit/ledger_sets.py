@@ -11,13 +11,15 @@ from sqlalchemy import Connection, insert, or_, select, update
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_jobs import get_job
-from toolkit.ledger_moves import Moves, by_keys, is_sendable, move_operation, still_unknown
+from toolkit.ledger_moves import Moves, by_keys, is_sendable, stay
 from toolkit.ledger_operations import Operations
-from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Operation, Outcome
+from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
 from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members
 from toolkit.ledger_store import new_id
 
-_OUTCOMES = ("applied", "rejected", "unknown", "pending")
+_OUTCOMES = ("applied", "rejected", "unknown", "pending", "skipped")
+ASKED_IN = {"lookup": "unknown", "check": "pending"}
+"""In which state the members of a set are that only asks."""
 REFUSED = "refused"
 """Status of a set that QuickBooks refused whole: nothing of it was run, nothing is stored under its id."""
 
@@ -39,15 +41,16 @@ class MessageSets(Operations):
     ) -> int:
         """Commit the text of a message set and send its members; return its number.
 
-        Call it before the text leaves. A queued job of a member starts running.
+        Call it before the text leaves. A queued job of a member starts running. The members of a ``lookup``
+        and of a ``check`` stay as they are.
 
         Parameters
         ----------
         session : str
             Ticket of the session that takes it.
-        kind : {"write", "read", "lookup"}
+        kind : {"write", "read", "lookup", "check"}
             ``write`` changes QuickBooks, ``read`` runs queries of imports, ``lookup`` asks for unknown
-            operations by their markers.
+            operations by their markers, ``check`` asks for what operations that are to be sent refer to.
         set_id : str or None
             The newMessageSetID; a ``write`` has one.
         text : bytes
@@ -166,9 +169,9 @@ class MessageSets(Operations):
     ) -> bool:
         """Record an answer with all its outcomes and bindings, at once; ``False`` where it came before.
 
-        A sent member that no outcome speaks of becomes unknown; one that is looked up and that a person
-        decided on meanwhile stays as it is. ``pending`` for an operation whose job has
-        ended meanwhile becomes skipped, so that it can be queued again.
+        A sent member that no outcome speaks of becomes unknown; one that is only asked for and that a person
+        decided on meanwhile stays as it is. What a check found in order stays pending. ``pending`` for an
+        operation whose job has ended meanwhile becomes skipped, so that it can be queued again.
 
         Parameters
         ----------
@@ -199,7 +202,7 @@ class MessageSets(Operations):
                 raise LedgerError(f"{sorted(strange)[0]} is not in message set {row.set_id or set_pk}")
             moves = Moves()
             for key, member in members.items():
-                if row.kind == "lookup" and member.status != "unknown":
+                if member.status != ASKED_IN.get(row.kind, member.status):
                     continue  # a person decided on it meanwhile
                 silent = Outcome(key, "unknown", message="the answer says nothing about it")
                 if key in told or member.status == "sent":
@@ -210,77 +213,34 @@ class MessageSets(Operations):
             connection.execute(update(_sets).where(_sets.c.id == set_pk).values(**answer, set_status=status))
         return True
 
+    def checked(self, session: str, keys: Sequence[str]) -> set[str]:
+        """Return which operations a session has checked.
+
+        Parameters
+        ----------
+        session : str
+            Its ticket: what another one found may be true no more.
+        keys : sequence of str
+            Of the newest attempts.
+        """
+        refused = _sets.c.set_status.is_not_distinct_from(REFUSED)
+        checks = (_sets.c.kind == "check") & _sets.c.answered_at.is_not(None) & ~refused
+        # One that QuickBooks had locked when it was sent is sent in a later session, and checked again there.
+        chosen = (
+            select(operations.c.key)
+            .join(set_members, set_members.c.operation == operations.c.id)
+            .join(_sets, _sets.c.id == set_members.c.message_set)
+            .where(operations.c.current, operations.c.key.in_(keys), _sets.c.session == session, checks)
+        )
+        with self.reading() as connection:
+            return set(connection.scalars(chosen))
+
     def bound(self, quickbooks_ids: Iterable[str]) -> dict[str, str]:
         """Return which of some records of QuickBooks are known already: ID to key of the operation."""
         wanted = list(quickbooks_ids)
         with self.reading() as connection:
             rows = connection.execute(select(crosswalk).where(crosswalk.c.quickbooks_id.in_(wanted)))
             return {row.quickbooks_id: f"{row.record_kind}:{row.key}" for row in rows}
-
-    def resolve(self, key: str, who: str, *, applied: str | None = None, note: str = "") -> Operation:
-        """Let a person decide what became of an unknown operation; who and why go into its history.
-
-        Parameters
-        ----------
-        key : str
-            The operation.
-        who : str
-            The person.
-        applied : str, optional
-            The TxnID or ListID that it has in QuickBooks: from now on it is that record. Without, it is not
-            in QuickBooks: the attempt ends as skipped, and only a new export, approved as any other, sends
-            it again.
-        note : str
-            Why.
-
-        Raises
-        ------
-        LedgerError
-            There is no such operation, no person is named, or the record is known as another one's.
-        IllegalTransition
-            It is not unknown.
-        """
-        if not who.strip():
-            raise LedgerError("a decision needs the name of the person who made it")
-        because = f": {note.strip()}" if note.strip() else ""
-        with self.writing() as connection:
-            row = connection.execute(by_keys([key])).first()
-            if row is None:
-                raise LedgerError(f"there is no operation {key}")
-            if row.status != "unknown":
-                why = "only what is unknown is resolved"
-                raise IllegalTransition(f"operation {key}", row.status, "resolved", why)
-            if applied is None:
-                said = f"{who} says that it is not in QuickBooks{because}; export it again"
-                move_operation(connection, row, "skipped", self.now(), message=said)
-            else:
-                self._resolve_applied(connection, row, applied, f"{who} says that it is {applied}{because}")
-        return self.operation(key)
-
-    def _resolve_applied(self, connection: Connection, row: Any, quickbooks_id: str, said: str) -> None:
-        is_list = row.record_kind in LIST_KINDS
-        same_kind = (
-            crosswalk.c.record_kind.in_(LIST_KINDS) if is_list else crosswalk.c.record_kind.not_in(LIST_KINDS)
-        )
-        own_key = row.key.partition(":")[2]
-        taken = connection.execute(
-            select(crosswalk).where(same_kind, crosswalk.c.quickbooks_id == quickbooks_id)
-        ).first()
-        if taken is not None and (taken.record_kind, taken.key) != (row.record_kind, own_key):
-            raise LedgerError(f"{quickbooks_id} is {taken.record_kind} {taken.key} already, not {row.key}")
-        values = {"list_id" if is_list else "txn_id": quickbooks_id}
-        move_operation(connection, row, "applied", self.now(), message=said, values=values)
-        bound = {
-            "record_kind": row.record_kind,
-            "key": own_key,
-            "quickbooks_id": quickbooks_id,
-            "origin": "billing",
-            "ref_number": row.ref_number,
-            "amount": row.amount,
-            "operation_key": row.key,
-            "job": row.job,
-        }
-        bind_rows(connection, [bound], self.now())
 
     def uncleared(self) -> str | None:
         """Return the oldest id that QuickBooks still keeps an answer under, for oldMessageSetID.
@@ -324,17 +284,18 @@ class MessageSets(Operations):
                 raise LedgerError(f"there is no operation {key}")
             members.append({"message_set": number, "position": position, "operation": row.id})
             if kind == "lookup":
-                if row.status != "unknown":
+                if row.status != ASKED_IN[kind]:
                     why = "only what is unknown is looked up"
                     raise IllegalTransition(f"operation {key}", row.status, "looked up", why)
                 continue
             if key not in sendable:
                 why = "it is not pending, its job is not being served, or what it depends on is not applied"
                 raise IllegalTransition(f"operation {key}", row.status, "sent", why)
-            moves.add(row, "sent", now, message_set=number)
+            if kind == "write":
+                moves.add(row, "sent", now, message_set=number)
         if members:
             connection.execute(insert(set_members), members)
-        if kind != "lookup":
+        if kind == "write":
             for job in sorted({row.job for row in rows.values()}):
                 self._start_job(connection, job)
         moves.write(connection)
@@ -350,16 +311,13 @@ class MessageSets(Operations):
         status, message = outcome.status, outcome.message
         if status not in _OUTCOMES:
             raise LedgerError(f"{outcome.key}: {status!r} is no outcome, but {', '.join(_OUTCOMES)} are")
-        if member.status == status == "unknown":
-            # Looked up, and still unknown.
-            still_unknown(
-                connection,
-                member,
-                self.now(),
-                message or member.status_message,
-                status_code=outcome.status_code,
-                message_set=number,
-            )
+        if member.status == status == "pending":  # checked, and in order
+            if message:
+                stay(connection, member, self.now(), message, message_set=number)
+            return
+        if member.status == status == "unknown":  # looked up, and unknown still
+            code, said = outcome.status_code, message or member.status_message
+            stay(connection, member, self.now(), said, status_code=code, message_set=number)
             return
         if status == "pending" and get_job(connection, member.job).status in ENDED_JOBS:
             status, message = (

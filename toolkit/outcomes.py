@@ -16,13 +16,16 @@ from toolkit import qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.qbxml_versions import fit, left_out_note
-from toolkit.quickbooks_codes import NOT_PROCESSED, explain_status
+from toolkit.quickbooks_codes import NAME_TAKEN, NOT_PROCESSED, OUT_OF_DATE, explain_status, is_busy
 
 DIFFERS = "differs from what was meant: "
 """How the message of an applied operation begins whose record holds something else than was sent."""
 
 MOST_TRIES = 3
 """In how many sets an operation goes out of which QuickBooks says each time that it did not process it."""
+
+MOST_ROUNDS = 5
+"""In how many sessions an operation goes out that QuickBooks each time finds locked or in use."""
 
 TABLES = {
     "invoice": "quickbooks.invoices",
@@ -183,17 +186,32 @@ def _outcome(operation: Operation, status: qbxml_io.Status, answer: _Answer, kno
     made = next((one for one in status.objects if one.id), None)
     if made is not None and made.id is not None:
         return _made(operation, status, made.id, made.edit_sequence, answer, known)
-    if code == NOT_PROCESSED:
+    if code in NOT_PROCESSED:
         if operation.attempts < MOST_TRIES:
             return Outcome(key, "pending", code, "QuickBooks did not process it; it is sent again")
         return Outcome(key, "rejected", code, f"QuickBooks did not process it, {operation.attempts} times")
+    said = explain_status(code, status.message)
+    if is_busy(code, status.message):
+        if operation.attempts < MOST_ROUNDS:
+            return Outcome(key, "pending", code, f"{said} It is sent again in the next session.")
+        return Outcome(key, "rejected", code, f"{said} It was sent in {operation.attempts} sessions.")
     if code == qbxml_io.NO_STATUS:
         return Outcome(key, "unknown", message="QuickBooks' answer does not say how it went")
     if code in _NO_ERROR:
         return Outcome(key, "unknown", code, "QuickBooks accepted it and named no record")
-    if code == _INTERNAL_ERROR:
-        return Outcome(key, "unknown", code, explain_status(code, status.message))
-    return Outcome(key, "rejected", code, explain_status(code, status.message))
+    if code == _INTERNAL_ERROR or _is_to_be_looked_at(operation, code):
+        return Outcome(key, "unknown", code, said)
+    return Outcome(key, "rejected", code, said)
+
+
+def _is_to_be_looked_at(operation: Operation, code: int) -> bool:
+    """Return whether a refusal is final only once the record that it is about was looked at.
+
+    A name that is taken may be that of our own customer, added by an answer that was lost long ago; a record
+    that changed is read again, so that the next plan is made from what it holds now.
+    """
+    is_new_customer = operation.record_kind == "customer" and operation.request.endswith("Add")
+    return (code == NAME_TAKEN and is_new_customer) or code == OUT_OF_DATE
 
 
 def _made(

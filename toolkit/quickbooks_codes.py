@@ -9,7 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FOUND_NOTHING = 1
-NOT_PROCESSED = 3231
+NAME_TAKEN = 3100
+OUT_OF_DATE = 3200
+
+NOT_PROCESSED = (3230, 3231)
+"""Status codes of what QuickBooks did not do because of another request: it is sent again."""
+
+BUSY = (3170, 3175, 3176, 3180)
+"""Status codes of what somebody else uses or has locked; of 3170 and 3180 the message tells."""
+
+_OTHERS_MEAN_MORE = (3170, 3180)
+_LOCKED = ("lock", "in use", "by another user")
+
 PARSE_ERROR = "0x80040400"
 VERSION_UNKNOWN = "0x80040423"
 
@@ -97,8 +108,8 @@ STATUSES: dict[int, Advice] = {
     3150: Advice("A required field is missing.", "This is a defect of the toolkit: report it."),
     3170: Advice("QuickBooks could not change the record, often because somebody uses it.", _AGAIN),
     3171: Advice("The date is in the closed period.", "Change the date, or have the period opened."),
-    3175: Advice("Somebody has the record open.", _AGAIN),
-    3176: Advice("A related record is in use.", _AGAIN),
+    3175: Advice("Somebody has the record open.", "Have it closed, then run the Web Connector again."),
+    3176: Advice("A related record is in use.", "Have it closed, then run the Web Connector again."),
     3180: Advice(
         "QuickBooks could not save the record.", "Read its message; an account or a limit may be missing."
     ),
@@ -107,6 +118,7 @@ STATUSES: dict[int, Advice] = {
         "A value is not allowed, such as more than the amount due.", "Import the receivables again."
     ),
     3220: Advice("The QuickBooks user may not do this.", _ADMIN),
+    3230: Advice("QuickBooks took the request back because another one failed.", "It is sent again."),
     3231: Advice(
         "QuickBooks did not process the request because an earlier one failed.", "It is sent again."
     ),
@@ -117,6 +129,15 @@ STATUSES: dict[int, Advice] = {
     3261: Advice("The application may not see personal data.", _ADMIN),
     3263: Advice("The application may only read.", _ADMIN),
 }
+
+
+def is_busy(code: int, message: str = "") -> bool:
+    """Return whether a request failed because somebody else uses or has locked what it needs.
+
+    It may be sent again later. Source: qbXML status codes 3175 and 3176, and the texts of 3170 and 3180.
+    """
+    said = message.casefold()
+    return code in BUSY and (code not in _OTHERS_MEAN_MORE or any(word in said for word in _LOCKED))
 
 
 def explain_hresult(code: str, message: str = "") -> str:

@@ -46,7 +46,7 @@ from toolkit import outcomes, qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
-from toolkit.quickbooks_codes import FOUND_NOTHING, explain_status
+from toolkit.quickbooks_codes import FOUND_NOTHING, NAME_TAKEN, OUT_OF_DATE, explain_status
 
 NOT_FOUND = "it is not in QuickBooks: "
 """How the message begins of an operation that was looked up, was not there and is sent again."""
@@ -57,7 +57,7 @@ FAILED = "it could not be looked up: "
 MOST_SENT = 3
 """In how many sets an operation goes out of which QuickBooks then holds no record."""
 
-_QUERIES = {
+QUERIES = {
     "invoice": "InvoiceQuery",
     "credit_memo": "CreditMemoQuery",
     "payment": "ReceivePaymentQuery",
@@ -109,31 +109,45 @@ def queries(operation: Operation, known: Known) -> list[qbxml_io.Request]:
     ProtocolError
         There is nothing to find it by, or it adds nothing.
     """
-    name = _QUERIES.get(operation.record_kind)
+    name = QUERIES.get(operation.record_kind)
+    if name is not None and operation.status_code == OUT_OF_DATE:
+        return [qbxml_io.Request(name, _by_id(operation))]
     if name is None or not operation.request.endswith("Add"):
         raise ProtocolError(f"{operation.request} leaves no record that a query could find")
     if operation.record_kind in LIST_KINDS:
         return [qbxml_io.Request(name, {"FullName": [_full_name(operation)]})]
-    number, day = _number(operation), operation.fields.get("TxnDate")
+    asked = [{"RefNumber": [number]}] if (number := number_of(operation)) else []
+    if of_that_day := by_customer_and_day(operation, known):
+        asked.append(of_that_day)
+    if not asked:
+        raise ProtocolError("it has neither a number nor a customer and a date to look for")
+    return [qbxml_io.Request(name, {**fields, "IncludeLineItems": True}) for fields in asked]
+
+
+def number_of(operation: Operation) -> str | None:
+    """Return the RefNumber of a document."""
+    return operation.fields.get("RefNumber") or operation.ref_number
+
+
+def by_customer_and_day(operation: Operation, known: Known) -> dict[str, Any] | None:
+    """Return the filters that find the documents of its customer on its day; ``None`` where one is open."""
+    day = operation.fields.get("TxnDate")
     try:
         customer = outcomes.resolve(operation.fields.get("CustomerRef"), known)
     except ProtocolError:
-        customer = None  # not in QuickBooks, so that nothing of it is there either: the number will do
-    asked = []
-    if number:
-        asked.append({"RefNumber": [number], "IncludeLineItems": True})
-    if day and customer:
-        days = {"FromTxnDate": day, "ToTxnDate": day}
-        asked.append(
-            {"TxnDateRangeFilter": days, "EntityFilter": dict(customer), "IncludeLineItems": True},
-        )
-    if not asked:
-        raise ProtocolError("it has neither a number nor a customer and a date to look for")
-    return [qbxml_io.Request(name, fields) for fields in asked]
+        return None  # not in QuickBooks, so that nothing of it is there either: the number will do
+    if not (day and customer):
+        return None
+    days = {"FromTxnDate": day, "ToTxnDate": day}
+    return {"TxnDateRangeFilter": days, "EntityFilter": dict(customer)}
 
 
-def _number(operation: Operation) -> str | None:
-    return operation.fields.get("RefNumber") or operation.ref_number
+def _by_id(operation: Operation) -> dict[str, list[str]]:
+    """Return the filter that finds the record that an operation changes."""
+    name = "ListID" if operation.record_kind in LIST_KINDS else "TxnID"
+    if not isinstance(operation.fields.get(name), str):
+        raise ProtocolError(f"{operation.request} names no {name}")
+    return {name: [operation.fields[name]]}
 
 
 def _full_name(operation: Operation) -> str:
@@ -229,7 +243,9 @@ def _told(operation: Operation, found: Found, known: Known, bound: Mapping[str, 
 
 def verdict(operation: Operation, found: Found, known: Known, bound: Mapping[str, str]) -> Outcome:
     """Return what is to become of one operation; parameters as of :func:`verdicts`."""
-    own = [one for one, row in found.rows.items() if _is_marked(operation, row)]
+    if operation.status_code == OUT_OF_DATE:
+        return _read_again(operation, found)
+    own = [one for one, row in found.rows.items() if is_marked(operation, row)]
     if len(own) == 1:
         if bound.get(own[0], operation.key) != operation.key:
             return _person(operation.key, f"{own[0]} bears its marker and is {bound[own[0]]} already")
@@ -239,16 +255,21 @@ def verdict(operation: Operation, found: Found, known: Known, bound: Mapping[str
     if found.problem:
         return Outcome(operation.key, "unknown", message=FAILED + found.problem)
     strangers = {
-        one: _likeness(operation, row, known)
+        one: likeness(operation, row, known)
         for one, row in found.rows.items()
-        if bound.get(one, operation.key) == operation.key and not _is_anothers(operation, row)
+        if bound.get(one, operation.key) == operation.key and not is_anothers(row)
     }
-    alike = [one for one, likeness in strangers.items() if likeness == "whole"]
-    partly = [one for one, likeness in strangers.items() if likeness == "part"]
+    alike = [one for one, how in strangers.items() if how == "whole"]
+    partly = [one for one, how in strangers.items() if how == "part"]
+    ids = ", ".join(alike + partly)
+    if ids and not operation.attempts:
+        # Before the first add: somebody entered it by hand, or it is another one. Only its marker would tell.
+        return _person(operation.key, f"it was never sent, and {ids} is in QuickBooks and looks like it")
     if len(alike) == 1 and not partly:
         return _adopted(operation, alike[0], found, known, _facts(operation))
-    if alike or partly:
-        ids = ", ".join(alike + partly)
+    if operation.status_code == NAME_TAKEN:
+        return _name_taken(operation, ids)
+    if ids:
         if len(alike) + len(partly) > 1:
             return _person(operation.key, f"{len(alike) + len(partly)} records may be it: {ids}")
         return _person(operation.key, f"{ids} matches in part only and has no marker of ours")
@@ -256,6 +277,24 @@ def verdict(operation: Operation, found: Found, known: Known, bound: Mapping[str
         return Outcome(operation.key, "pending", message=f"{NOT_FOUND}it is sent again")
     why = f"{NOT_FOUND}it was sent {operation.attempts} times, and QuickBooks kept nothing"
     return Outcome(operation.key, "rejected", message=why)
+
+
+def _name_taken(operation: Operation, ids: str) -> Outcome:
+    """Return the refusal of a name that is not taken by our own customer."""
+    said = operation.status_message or ""
+    if not said or said.startswith(FAILED):
+        said = explain_status(NAME_TAKEN)
+    found = f"{ids} has it, with another account number" if ids else "no customer has it"
+    return Outcome(operation.key, "rejected", NAME_TAKEN, f"{said} Looked up: {found}.")
+
+
+def _read_again(operation: Operation, found: Found) -> Outcome:
+    """Return the refusal of a change to a record that had changed: nobody's change is written over."""
+    if found.problem:
+        return Outcome(operation.key, "unknown", OUT_OF_DATE, FAILED + found.problem)
+    now = "it was read again, so export it again" if found.rows else "it is not in QuickBooks any more"
+    said = f"{explain_status(OUT_OF_DATE).partition('.')[0]}: {now}"
+    return Outcome(operation.key, "rejected", OUT_OF_DATE, said)
 
 
 def _person(key: str, why: str) -> Outcome:
@@ -272,13 +311,14 @@ def _adopted(operation: Operation, quickbooks_id: str, found: Found, known: Know
 # --- whose a record is --------------------------------------------------------------------------------------
 
 
-def _is_marked(operation: Operation, row: Row) -> bool:
+def is_marked(operation: Operation, row: Row) -> bool:
+    """Return whether a record bears the marker of an operation."""
     if outcomes.same_guid(operation, row):
         return True
     return f"[bb:{operation.key}]" in (row.get("memo") or "")
 
 
-def _is_anothers(operation: Operation, row: Row) -> bool:
+def is_anothers(row: Row) -> bool:
     """Return whether a record, which is not marked as ours, bears the marker of another operation."""
     return bool(_MARKER.search(row.get("memo") or ""))
 
@@ -289,21 +329,17 @@ def _facts(operation: Operation) -> str:
     return "number, customer, date and total, without its marker"
 
 
-def _likeness(operation: Operation, row: Row, known: Known) -> str | None:
+def likeness(operation: Operation, row: Row, known: Known) -> str | None:
     """Return ``whole`` where all that identifies a record is as meant, ``part`` where it may be it."""
     foreign = outcomes.same_guid(operation, row) is False  # nobody can edit a GUID: never ours
     if operation.record_kind in LIST_KINDS:
         account = operation.expected.get("account_number")
         whole = bool(account) and row.get("account_number") == account
         return "whole" if whole and not foreign else "part"  # found by its full name, which nobody else has
-    number = _number(operation)
+    number = number_of(operation)
     meant = outcomes.resolve(operation.fields.get("CustomerRef"), known) or {}
     same_number = bool(number) and str(row.get("ref_number") or "").casefold() == str(number).casefold()
-    same_customer = (
-        row.get("customer_list_id") == meant["ListID"]
-        if "ListID" in meant
-        else str(row.get("customer_full_name") or "").casefold() == str(meant.get("FullName")).casefold()
-    )
+    same_customer = _same_customer(meant, row)
     same_rest = same_customer and str(row.get("txn_date")) == operation.fields.get("TxnDate")
     same_rest = same_rest and _same_total(operation, row)
     if same_number and same_rest:
@@ -311,6 +347,12 @@ def _likeness(operation: Operation, row: Row, known: Known) -> str | None:
     # The number of a payment is its check's, which customers share; that of a document is BluBilling's.
     named = same_number and (same_customer or operation.record_kind != "payment")
     return "part" if named or same_rest else None
+
+
+def _same_customer(meant: Mapping[str, Any], row: Row) -> bool:
+    if "ListID" in meant:
+        return bool(row.get("customer_list_id") == meant["ListID"])
+    return str(row.get("customer_full_name") or "").casefold() == str(meant.get("FullName")).casefold()
 
 
 def _same_total(operation: Operation, row: Row) -> bool:
