@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "errors",
         "crash_points",
+        "late",
         "columns",
         "tables_company",
         "tables_customers",
@@ -73,6 +74,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "checks_payments",
         "checks_items",
         "checks",
+        "references",
         "transform_fields",
         "transform_numbers",
         "transform_customers",

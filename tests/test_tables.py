@@ -119,7 +119,7 @@ KEPT = {
     if not table.parent and table is not CUSTOM_FIELDS
     for ret in table.rets
 }
-TYPES: dict[str, pa.DataType] = {
+TYPES: dict[str, columns.Kind] = {
     "AMTTYPE": columns.MONEY,
     "PRICETYPE": columns.RATE,
     "PERCENTTYPE": columns.RATE,
@@ -229,7 +229,7 @@ def test_every_source_is_a_place_of_the_schema_and_every_column_has_its_type() -
     for table in QUICKBOOKS_TABLES:
         for column in table.columns:
             for path in column.source.split("|") if column.source else ():
-                assert known[table.name, path] == {column.type}, f"{table.name}.{column.name}: {path}"
+                assert known[table.name, path] == {column.kind}, f"{table.name}.{column.name}: {path}"
 
 
 def test_an_enclosing_element_makes_rows_of_the_same_record() -> None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import pandas as pd
-
 from toolkit.answers import UNREADABLE, Answer, read_answer
 from toolkit.errors import InputFileError, QbxmlParseError
 from toolkit.qbxml_io import Status
@@ -18,6 +16,8 @@ from toolkit.tables import finding, findings
 from toolkit.workspace_files import Packing
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from toolkit.workspace import Workspace
 
 __all__ = ["Document", "Landed", "Tally", "Told", "keep", "open_documents", "passed_over"]

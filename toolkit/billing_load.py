@@ -143,7 +143,7 @@ def _read_file(path: Path, found: list[dict[str, str | None]]) -> list[Reading]:
 
 def _stamped(name: str, frame: pd.DataFrame, now: datetime) -> pd.DataFrame:
     data = to_arrow(frame, name)
-    times = pa.array([now] * len(frame), type=TIMESTAMP)
+    times = pa.array([now] * len(frame), type=TIMESTAMP.arrow)
     return from_arrow(data.set_column(data.schema.get_field_index("imported_at"), "imported_at", times))
 
 

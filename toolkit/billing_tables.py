@@ -245,7 +245,7 @@ def _split_totals(reading: Reading, places: dict[str, int]) -> tuple[_Rows, _Row
     """Part the rows from those that sum them up: something is missing, and they are called so or bare."""
     columns = [column for column in reading.table.columns if column.required]
     needed = [places[column.name] for column in columns]
-    telling = [places[column.name] for column in columns if column.type == TEXT]
+    telling = [places[column.name] for column in columns if column.kind == TEXT]
     rows: _Rows = []
     totals: _Rows = []
     for number, cells in reading.sheet.rows[1:]:

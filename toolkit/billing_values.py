@@ -91,7 +91,7 @@ def read_values(column: Column, cells: Sequence[Cell], *, key: bool, decimal_com
     [Decimal('1234.50'), Decimal('-10'), None]
     """
     out = Values([None] * len(cells))
-    if column.type == DATE:
+    if column.kind == DATE:
         _dates(cells, out)
         return out
     for index, cell in enumerate(cells):
@@ -100,7 +100,7 @@ def read_values(column: Column, cells: Sequence[Cell], *, key: bool, decimal_com
         try:
             if isinstance(cell, Broken):
                 raise _Bad("broken_cell", f"{column.name}: {cell.reason}")
-            if column.type == TEXT:
+            if column.kind == TEXT:
                 out.values[index] = cell if isinstance(cell, str) else _text(index, cell, key, out)
             elif not is_blank(cell):
                 out.values[index] = _typed(column, cell, decimal_comma)
@@ -176,7 +176,7 @@ def _formatted(digits: str, number_format: str) -> str | None:
 
 
 def _typed(column: Column, cell: Cell, decimal_comma: bool) -> Any:
-    if column.type == BOOLEAN:
+    if column.kind == BOOLEAN:
         return _boolean(cell)
     if isinstance(cell, date | datetime):
         raise _Bad("bad_number", f"{column.name} takes a number, not a date")
@@ -187,7 +187,7 @@ def _typed(column: Column, cell: Cell, decimal_comma: bool) -> Any:
             "bad_number", f"{column.name}: Excel shows this cell as a percentage", "use a plain number"
         )
     number = _exact(cell.value) if isinstance(cell, Number) else _plain(column, str(cell), decimal_comma)
-    if column.type == INTEGER:
+    if column.kind == INTEGER:
         if number != number.to_integral_value() or abs(number) >= 2**63:
             raise _Bad("bad_number", f"{column.name} takes a whole number")
         return int(number)

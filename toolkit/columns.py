@@ -1,21 +1,67 @@
-"""The shape of a table declaration: columns, their Arrow types, and where each value comes from."""
+"""The shape of a table declaration: columns, their types, and where each value comes from.
+
+Declaring a table loads no pyarrow: the Arrow types are made when they are asked for.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+from toolkit.late import pa
 
-TEXT = pa.string()
-INTEGER = pa.int64()
-BOOLEAN = pa.bool_()
-DATE = pa.date32()
-TIMESTAMP = pa.timestamp("ms")  # wall clock, without a zone: QuickBooks' offset is wrong in summer
-MONEY = pa.decimal128(15, 2)  # amounts, in the document's currency
-RATE = pa.decimal128(20, 5)  # QuickBooks' rates, prices, percents and quantities
-QUANTITY = pa.decimal128(20, 6)  # BluBilling's rates and quantities: it has one decimal more
-EXCHANGE_RATE = pa.decimal128(28, 12)
-TEXT_LIST = pa.list_(pa.string())
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Kind(Enum):
+    """What the values of a column are."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"  # wall clock, without a zone: QuickBooks' offset is wrong in summer
+    MONEY = "money"  # amounts, in the document's currency
+    RATE = "rate"  # QuickBooks' rates, prices, percents and quantities
+    QUANTITY = "quantity"  # BluBilling's rates and quantities: it has one decimal more
+    EXCHANGE_RATE = "exchange_rate"
+    TEXT_LIST = "text_list"
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type of them, in memory and on disk."""
+        return _arrow_types()[self]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether they are decimals, with as many places as the type has."""
+        return self in _EXACT
+
+
+TEXT, INTEGER, BOOLEAN, DATE, TIMESTAMP = Kind.TEXT, Kind.INTEGER, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP
+MONEY, RATE, QUANTITY, EXCHANGE_RATE = Kind.MONEY, Kind.RATE, Kind.QUANTITY, Kind.EXCHANGE_RATE
+TEXT_LIST = Kind.TEXT_LIST
+
+_EXACT = (MONEY, RATE, QUANTITY, EXCHANGE_RATE)
+
+
+@cache
+def _arrow_types() -> Mapping[Kind, pa.DataType]:
+    return {
+        TEXT: pa.string(),
+        INTEGER: pa.int64(),
+        BOOLEAN: pa.bool_(),
+        DATE: pa.date32(),
+        TIMESTAMP: pa.timestamp("ms"),
+        MONEY: pa.decimal128(15, 2),
+        RATE: pa.decimal128(20, 5),
+        QUANTITY: pa.decimal128(20, 6),
+        EXCHANGE_RATE: pa.decimal128(28, 12),
+        TEXT_LIST: pa.list_(pa.string()),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +72,8 @@ class Column:
     ----------
     name : str
         snake_case name.
-    type : pyarrow.DataType
-        Type in memory and on disk.
+    kind : Kind
+        What the values are.
     source : str
         For ``quickbooks.*``: path below the Ret element; alternatives are joined with ``|`` and the first
         one present counts. For ``billing.*``: the names a header may carry beside the column's own,
@@ -43,11 +89,16 @@ class Column:
     """
 
     name: str
-    type: pa.DataType
+    kind: Kind
     source: str = ""
     required: bool = False
     help: str = ""
     enclosing: str = ""
+
+    @property
+    def type(self) -> pa.DataType:
+        """The Arrow type, in memory and on disk."""
+        return self.kind.arrow
 
 
 @dataclass(frozen=True, slots=True)

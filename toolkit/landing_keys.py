@@ -275,7 +275,7 @@ def millis(rows: pa.Table, name: str) -> Numbers:
 def moment_millis(moments: Sequence[dt.datetime]) -> Numbers:
     """Return times as milliseconds."""
     cut = [one.replace(microsecond=one.microsecond // 1000 * 1000) for one in moments]
-    found: Numbers = pa.array(cut, type=TIMESTAMP).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    found: Numbers = pa.array(cut, type=TIMESTAMP.arrow).cast(pa.int64()).to_numpy(zero_copy_only=False)
     return found
 
 

@@ -88,7 +88,7 @@ def _incoming(merged: Merged, arrivals: Numbers, job: int | None) -> Iterator[pa
             rows = stamped(_where(rows, keep), arrived, job)
             if merged.came_left is not None:
                 left = merged.came_left[start:end][keep]
-                rows = _set(rows, "left_at", pa.array(left, mask=left == NEVER).cast(TIMESTAMP))
+                rows = _set(rows, "left_at", pa.array(left, mask=left == NEVER).cast(TIMESTAMP.arrow))
             yield rows
         start = end
 
@@ -110,8 +110,8 @@ def _together(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 def stamped(rows: pa.Table, arrived: Numbers, job: int | None) -> pa.Table:
     """Return rows with the job that landed them, and when each came."""
-    jobs = pa.nulls(len(rows), INTEGER) if job is None else pa.array(np.full(len(rows), job))
-    return _set(_set(rows, "import_job", jobs), "imported_at", pa.array(arrived).cast(TIMESTAMP))
+    jobs = pa.nulls(len(rows), INTEGER.arrow) if job is None else pa.array(np.full(len(rows), job))
+    return _set(_set(rows, "import_job", jobs), "imported_at", pa.array(arrived).cast(TIMESTAMP.arrow))
 
 
 def _set(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import pyarrow as pa
 from sqlalchemy import Connection, func, insert, select
 
 from toolkit.columns import Table
@@ -16,6 +14,9 @@ from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_schema import crosswalk, decisions
 from toolkit.ledger_store import Store, from_json, to_json
 from toolkit.tables import TABLES, from_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOCAL_ITEMS = "mapping.local_items"
 WAIVERS = "waivers"
@@ -54,7 +55,7 @@ class Decisions(Store):
         with self.reading() as connection:
             standing = _standing(connection, declared.name)
         verb = "entered" if declared.name == LOCAL_ITEMS else "decided"
-        exact = [column.name for column in declared.columns if pa.types.is_decimal(column.type)]
+        exact = [column.name for column in declared.columns if column.kind.is_exact]
         rows = []
         for key, row in sorted(standing.items()):
             values = {**dict(zip(declared.key, from_json(key), strict=True)), **from_json(row.values_)}

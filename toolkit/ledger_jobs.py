@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from sqlalchemy import Connection, case, func, insert, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError, UsageError
@@ -16,6 +15,9 @@ from toolkit.ledger_schema import job_history, jobs, message_sets, operations, p
 from toolkit.ledger_schema import set_members as members
 from toolkit.ledger_store import Store, from_json, new_id, to_json
 from toolkit.tables import from_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _QUERY_KEYS = {"name", "fields", "iterate", "table", "filter", "since"}
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from sqlalchemy import exists, insert, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError
@@ -23,6 +22,9 @@ from toolkit.ledger_moves import (
 from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operations
 from toolkit.tables import TABLES, conform, from_rows, to_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LEFT_OUT = {
     "applied": ("already_applied", "it is in QuickBooks already: applied by job {job} as {id}"),

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from toolkit.errors import ConformError
 from toolkit.tables import TABLES, finding, findings, from_rows, to_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from toolkit.workspace import Workspace
 
 __all__ = ["ITEM_TYPES", "NAME_LENGTH", "add_local_item"]

@@ -320,7 +320,7 @@ class _Making:
         for column, several in bad.items():
             kind = table.column(column).type
             _, what = reader(kind)
-            severity = "error" if kind == MONEY else "warning"  # without an amount nothing ties out
+            severity = "error" if kind == MONEY.arrow else "warning"  # without an amount nothing ties out
             for row, slot, text in several[:MOST_FINDINGS]:
                 message = f"{names[slot]} is {_quoted(text)}, not {what}: the column is left empty"
                 key = self._shown(row, table.key)

@@ -19,9 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from toolkit import __version__
+from toolkit.late import pa
 from toolkit.tables import TABLES
 from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 from toolkit.workspace_tables import finish_commit
@@ -113,7 +112,8 @@ def _pack(rows: pa.Table) -> tuple[bytes, int]:
 @cache
 def fingerprint() -> str:
     """Return what tells the tables of this version from those of others."""
-    told = repr((__version__, QUICKBOOKS_TABLES))
+    schemas = [str(table.schema) for table in QUICKBOOKS_TABLES]
+    told = repr((__version__, QUICKBOOKS_TABLES, schemas))
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -14,11 +14,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-
 from toolkit.columns import Column, Table
 from toolkit.errors import ConformError
+from toolkit.late import pa, pd
 from toolkit.tables_billing import BILLING_TABLES
 from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 from toolkit.tables_toolkit import TOOLKIT_TABLES

@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import pandas as pd
-
 from toolkit import workspace_config as config
 from toolkit.errors import UsageError, WorkspaceError
 from toolkit.import_plan import import_jobs, scope
@@ -36,6 +34,8 @@ from toolkit.workspace_qwc import build_qwc
 from toolkit.workspace_tables import STORED, Tables, read_table, require_table, table_path, write_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from toolkit.transform import Plan
 
 __all__ = ["PILOT_DOCUMENTS", "QueueResult", "Tables", "Workspace", "local_now"]

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import pyarrow as pa
-
 from toolkit.crash_points import AFTER_FILE, BEFORE_FILE, reached
+from toolkit.late import pa
 
 _PIECE = 1 << 20
 _RENAME_TRIES = 20

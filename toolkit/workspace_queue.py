@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from toolkit.errors import SettingError, UsageError
+from toolkit.late import pd
 from toolkit.ledger import Ledger
 from toolkit.ledger_records import ENDED_ATTEMPTS, LIST_KINDS
 from toolkit.settings import Settings

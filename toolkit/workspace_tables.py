@@ -11,11 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from toolkit.errors import ConformError, DamagedTable, UsageError
+from toolkit.late import pa, pd, pq
 from toolkit.tables import TABLES, conform, empty, from_arrow
 from toolkit.workspace_files import NewFile, put_in_place, sync_folder, write_atomically
 
