@@ -5,12 +5,18 @@ The steps of a cutover, each a module: :mod:`~toolkit.extract` (land, load), :mo
 :mod:`~toolkit.cutover` runs them on a :class:`Workspace`.
 """
 
-__version__ = "0.1.0"
+from __future__ import annotations
 
-from toolkit import carry_forward, cutover, extract, mapping, reconcile, tables, transform
-from toolkit.errors import ToolkitError
-from toolkit.settings import Settings
-from toolkit.workspace import Workspace
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit import carry_forward, cutover, extract, mapping, reconcile, tables, transform
+    from toolkit.errors import ToolkitError
+    from toolkit.settings import Settings
+    from toolkit.workspace import Workspace
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Settings",
@@ -25,3 +31,19 @@ __all__ = [
     "tables",
     "transform",
 ]
+
+_HOMES = {"Settings": "settings", "ToolkitError": "errors", "Workspace": "workspace"}
+
+
+def __getattr__(name: str) -> Any:
+    # Each is loaded when it is first asked for: a server that starts again needs none of the steps.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: Any = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    if name in _HOMES:
+        found = globals()[name] = getattr(found, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
