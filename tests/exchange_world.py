@@ -7,12 +7,13 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rehearsal_company import ACME, AR, BANK, FREE, HOSTING, company
 
+from toolkit import workspace_config
 from toolkit.errors import RequestRefused
 from toolkit.exchange import Exchange
 from toolkit.rehearsal import Company
@@ -43,6 +44,12 @@ class Clock:
 def create(place: Path) -> Workspace:
     """Return a new workspace."""
     return Workspace.create(place, company="Test Works", password=PASSWORD, rehearsal=True, clock=Clock())
+
+
+def set_by_hand(ws: Workspace, key: str, text: str) -> None:
+    """Change a setting as an editor does that opens workspace.toml: nobody asks whether it may be so."""
+    made = workspace_config.load(ws.path)
+    workspace_config.save(ws.path, replace(made, settings=made.settings.with_text(key, text)))
 
 
 # --- operations ---------------------------------------------------------------------------------------------

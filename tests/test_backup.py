@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from cli_world import Toolkit, fingerprint, runner
-from exchange_world import PASSWORD, World, create, customer, invoice, payment
+from exchange_world import PASSWORD, World, create, customer, invoice, payment, set_by_hand
 from rehearsal_company import ACME
 
 from toolkit import witness
@@ -324,7 +324,7 @@ def test_what_was_under_way_waits_for_a_person_and_nothing_is_sent_twice(
 ) -> None:
     """The backup is taken while a set is with QuickBooks; the answer and the rest come after it."""
     world.ws.set("set_size", "1")
-    world.ws.set("auto_approve", "true")
+    set_by_hand(world.ws, "auto_approve", "true")
     job = world.export(invoice("1", "10.00"), invoice("2", "20.00"))
     ticket = world.open()
     text = world.ask(ticket, first=True)

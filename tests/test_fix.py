@@ -15,7 +15,7 @@ from typing import Any
 import cli_world
 import pandas as pd
 import pytest
-from exchange_world import PASSWORD, Clock, World
+from exchange_world import PASSWORD, Clock, World, set_by_hand
 from export_world import Rows, customer, day, frames, invoice, line, world
 from hypothesis import given
 from hypothesis import strategies as st
@@ -227,7 +227,7 @@ def test_only_what_was_corrected_goes_again_under_the_same_key(books_rejected: B
 
 
 def test_a_draft_even_where_exports_approve_themselves(books_rejected: Books) -> None:
-    books_rejected.ws.set("auto_approve", "true")
+    set_by_hand(books_rejected.ws, "auto_approve", "true")
     edit(books_rejected.write(), "Customers", "A3", name="Crane Works")
     job = books_rejected.read().queued.job
     assert job is not None

@@ -11,19 +11,21 @@ from sqlalchemy import Connection, func, insert, select
 from toolkit.columns import Table
 from toolkit.errors import LedgerError
 from toolkit.ledger_crosswalk import bind_rows
+from toolkit.ledger_releases import Releases, released_ids
 from toolkit.ledger_schema import crosswalk, decisions
-from toolkit.ledger_store import Store, from_json, to_json
+from toolkit.ledger_store import from_json, to_json
+from toolkit.ledger_tie_outs import TieOuts
+from toolkit.ledger_views import WAIVED, WAIVERS
 from toolkit.tables import TABLES, from_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOCAL_ITEMS = "mapping.local_items"
-WAIVERS = "waivers"
 _STAMPED = ("decided_by", "decided_at", "entered_by", "entered_at")
 
 
-class Decisions(Store):
+class Decisions(Releases, TieOuts):
     """Decisions, items entered by hand, waivers, and the crosswalk."""
 
     def decide(self, table: str, rows: Iterable[Mapping[str, Any]], who: str) -> int:
@@ -129,17 +131,20 @@ class Decisions(Store):
         }
 
     def copy_decisions(self, other: Decisions) -> int:
-        """Take over every decision of another ledger, with who and when; return how many.
+        """Take over every decision and waiver of another ledger, with who and when; return how many.
 
-        The crosswalk is not taken over: it belongs to one company file.
+        The crosswalk is not taken over: it belongs to one company file. Nor are releases, tie-outs and what
+        was said about the other workspace as a whole.
         """
+        ours = decisions.c.table.like("mapping.%") | (decisions.c.table == WAIVERS)
         with other.reading() as connection:
-            rows = connection.execute(select(decisions).order_by(decisions.c.id)).mappings().all()
+            chosen = select(decisions).where(ours).order_by(decisions.c.id)
+            rows = connection.execute(chosen).mappings().all()
         values = [{name: value for name, value in row.items() if name != "id"} for row in rows]
         if values:
             with self.writing() as connection:
                 connection.execute(insert(decisions), values)
-        self._tell({row["table"] for row in values})
+            self._tell_of({row["table"] for row in values})
         return len(values)
 
     # --- the crosswalk --------------------------------------------------------------------------------
@@ -159,14 +164,18 @@ class Decisions(Store):
             return bind_rows(connection, rows, self.now())
 
     def crosswalk(self) -> pd.DataFrame:
-        """Return the crosswalk (``ledger.crosswalk``) in the order of binding."""
+        """Return the crosswalk (``ledger.crosswalk``) in the order of binding.
+
+        What was undone is no longer that record: its row is kept, and not shown.
+        """
         names = TABLES["ledger.crosswalk"].names
         chosen = select(*(crosswalk.c[name] for name in names))
         ordered = chosen.order_by(crosswalk.c.bound_at, crosswalk.c.record_kind, crosswalk.c.key)
         with self.reading() as connection:
-            return from_rows(
-                "ledger.crosswalk", [dict(row) for row in connection.execute(ordered).mappings()]
-            )
+            ended = released_ids(connection)
+            rows = [dict(row) for row in connection.execute(ordered).mappings()]
+        standing = [row for row in rows if (row["operation_key"], row["quickbooks_id"]) not in ended]
+        return from_rows("ledger.crosswalk", standing)
 
     # --- inside ---------------------------------------------------------------------------------------
 
@@ -185,12 +194,14 @@ class Decisions(Store):
                 added.append({"table": declared.name, "key": key, **content, "who": who, "at": now})
             if added:
                 connection.execute(insert(decisions), added)
-        self._tell({declared.name} if added else set())
+        if added:
+            self._tell_of({declared.name})
         return len(added)
 
-    def _tell(self, tables: set[str]) -> None:
+    def _tell_of(self, kept_as: set[str]) -> None:
+        self._tell({WAIVED} if WAIVERS in kept_as else ())
         if self._on_decided is not None:
-            for table in sorted(tables - {WAIVERS}):
+            for table in sorted(kept_as - {WAIVERS}):
                 self._on_decided(table)
 
 

@@ -14,6 +14,9 @@ from toolkit.columns import (
     Table,
 )
 
+RELEASED = "released by"
+"""How the message of an undone operation begins that QuickBooks lost: it is to be exported again."""
+
 OPERATIONS = Table(
     "plan.operations",
     "One request that will change QuickBooks.",
@@ -158,6 +161,51 @@ JOBS = Table(
     key=("id",),
 )
 
+KEPT_TABLES = (
+    Table(
+        "ledger.decisions",
+        "One thing that a person decided, waived, released or tied out: none is ever changed or removed.",
+        (
+            Column("id", INTEGER, required=True, help="In the order in which they were made."),
+            Column("table", TEXT, required=True, help="mapping.charge_items, ..., waivers, releases."),
+            Column("key", TEXT, required=True, help="Key of the row; parts joined with ' / '."),
+            Column("decision", TEXT, help="Null takes back the one before it."),
+            Column("note", TEXT, help="Why."),
+            Column("facts", TEXT, help="The other columns, as JSON."),
+            Column("decided_by", TEXT, required=True),
+            Column("decided_at", TIMESTAMP, required=True),
+        ),
+        key=("id",),
+    ),
+    Table(
+        "ledger.waivers",
+        "One finding that a person waived, and that stays waived.",
+        (
+            Column("finding_id", TEXT, required=True),
+            Column("note", TEXT, help="Why."),
+            Column("waived_by", TEXT, required=True),
+            Column("waived_at", TIMESTAMP, required=True),
+        ),
+        key=("finding_id",),
+    ),
+    Table(
+        "ledger.approvals",
+        "One export that was let go: by whom, when, and with which backup named.",
+        (
+            Column("job", INTEGER, required=True),
+            Column("approved_by", TEXT, required=True, help="auto_approve where nobody was asked."),
+            Column("approved_at", TIMESTAMP, required=True),
+            Column("note", TEXT, help="For example the backup that was made before."),
+            Column("range_start", DATE),
+            Column("range_end", DATE, help="Null for all that was there."),
+            Column("switches", TEXT_LIST, help="Of customers, invoices, payments, credits."),
+            Column("warnings", INTEGER, help="Findings of that severity when it was planned."),
+            Column("totals", TEXT, help="Counts and amounts by kind and currency, as JSON."),
+        ),
+        key=("job",),
+    ),
+)
+
 CARRY_FORWARD_TABLES = (
     Table(
         "carry_forward.documents",
@@ -246,6 +294,44 @@ TIE_OUT_TABLES = (
             Column("source", TEXT),
         ),
     ),
+    Table(
+        "tie_out.absent",
+        "One record that the ledger applied and QuickBooks does not hold, in the order of sending.",
+        (
+            Column("key", TEXT, required=True),
+            Column("record_kind", TEXT, required=True),
+            Column("ref_number", TEXT),
+            Column("account_number", TEXT),
+            Column("customer_full_name", TEXT),
+            Column("txn_date", DATE),
+            Column("amount", MONEY),
+            Column("currency", TEXT),
+            Column("applied_at", TIMESTAMP),
+            Column("job", INTEGER, required=True, help="The job that applied it."),
+            Column("quickbooks_id", TEXT, required=True, help="The ListID or TxnID that it had."),
+            Column("deleted_at", TIMESTAMP, help="Where QuickBooks says that somebody deleted it."),
+            Column("needs", TEXT_LIST, help="Absent records that it hangs on: they are exported before it."),
+            Column("proved", BOOLEAN, required=True, help="Whether a complete re-read asked for it in vain."),
+            Column("reason", TEXT, required=True),
+        ),
+        key=("key",),
+    ),
+    Table(
+        "tie_out.hanging",
+        "One operation that hangs on an absent record and is not absent itself.",
+        (
+            Column("key", TEXT, required=True),
+            Column("record_kind", TEXT, required=True),
+            Column("status", TEXT, required=True),
+            Column("job", INTEGER, required=True),
+            Column("amount", MONEY),
+            Column("currency", TEXT),
+            Column("quickbooks_id", TEXT),
+            Column("needs", TEXT_LIST, help="The absent records that it hangs on."),
+            Column("reason", TEXT, required=True, help="What becomes of it, and what to do."),
+        ),
+        key=("key",),
+    ),
 )
 
 PLAN_TABLES = (
@@ -255,6 +341,7 @@ PLAN_TABLES = (
     CROSSWALK,
     LEDGER_OPERATIONS,
     JOBS,
+    *KEPT_TABLES,
     *CARRY_FORWARD_TABLES,
     *TIE_OUT_TABLES,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -29,9 +29,11 @@ from toolkit.workspace_queue import (
     queue_plan,
     require_movable_cutover,
     require_pilot,
+    require_unattended,
 )
 from toolkit.workspace_qwc import build_qwc
-from toolkit.workspace_tables import STORED, Tables, read_table, require_table, table_path, write_table
+from toolkit.workspace_tables import Tables, read_table, require_table, table_path, write_table
+from toolkit.workspace_views import APPROVED, ledger_table, write_view, write_views
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +120,7 @@ class Workspace:
             source.close()
         workspace = cls(folder, clock=clock)
         workspace.write_qwc()
-        workspace._write_views()
+        write_views(folder, workspace.ledger)
         return workspace
 
     # --- whose it is ----------------------------------------------------------------------------------
@@ -176,6 +178,7 @@ class Workspace:
             if self._ledger is None:
                 view = None if self.read_only else self._write_view
                 self._ledger = open_ledger(self.path, self._load().id, self._clock, view)
+                self._ledger.on_kept = view
             return self._ledger
 
     def close(self) -> None:
@@ -201,13 +204,16 @@ class Workspace:
         Raises
         ------
         SettingError
-            No such setting, a value that does not fit, or another cutover date once documents went across.
+            No such setting, a value that does not fit, another cutover date once documents went across, or
+            ``auto_approve`` before a manual run has tied out.
         """
         with self.lock():
             now = self._load()
             settings = now.settings.with_text(key, text)
             if settings.cutover_date != now.settings.cutover_date:
                 require_movable_cutover(self.ledger)
+            if settings["auto_approve"] and not now.settings["auto_approve"]:
+                require_unattended(self.ledger)
             config.save(self.path, replace(now, settings=settings))
         return settings
 
@@ -253,12 +259,8 @@ class Workspace:
             Its file cannot be read; the message says how to make it again.
         """
         require_table(name)
-        if name.startswith("mapping."):
-            return self.ledger.decisions(name)
-        if name.startswith("ledger."):
-            views = {"ledger.jobs": self.ledger.jobs, "ledger.operations": self.ledger.operations}
-            views["ledger.crosswalk"] = self.ledger.crosswalk
-            return views[name]()
+        if name.startswith(("mapping.", "ledger.")):
+            return ledger_table(self.ledger, name)
         return read_table(self.path, name)
 
     def has(self, name: str) -> bool:
@@ -365,7 +367,7 @@ class Workspace:
     def queue(self, plan: Plan, *, approved_by: str | None = None) -> QueueResult:
         """Queue a plan as an export job: a draft, unless somebody approved it.
 
-        With the setting ``auto_approve`` it needs nobody once an export that a person approved is complete.
+        With the setting ``auto_approve`` it needs nobody while the newest tie-out ties.
 
         Parameters
         ----------
@@ -381,7 +383,10 @@ class Workspace:
         """
         self._require_writable()
         require_here(self.path, self.ledger)
-        return queue_plan(self.ledger, self.settings, plan, approved_by)
+        result = queue_plan(self.ledger, self.settings, plan, approved_by)
+        if result.approved:
+            self._write_view(APPROVED)
+        return result
 
     def approve(self, job: int, who: str, note: str = "") -> None:
         """Let an export job go.
@@ -399,6 +404,7 @@ class Workspace:
             rows = to_rows(self.ledger.operations(job))
             require_pilot(self.ledger, self.settings, rows, f"job {job}")
         self.ledger.approve(job, who, note)
+        self._write_view(APPROVED)
 
     def copy_to(self, path: str | Path, *, password: str | None = None) -> Workspace:
         """Return a copy of the workspace, marked as a rehearsal, to try things on: this one is not touched.
@@ -434,15 +440,8 @@ class Workspace:
             self._config_stamp = stamp
         return self._config
 
-    def _write_views(self) -> None:
-        for name in STORED:
-            if name.startswith("mapping."):
-                self._write_view(name)
-
     def _write_view(self, name: str) -> None:
-        # The ledger is the truth and is what is read; the file is for people: the next decision renews it.
-        with suppress(OSError):
-            write_table(self.path, name, to_arrow(self.ledger.decisions(name), name))
+        write_view(self.path, self.ledger, name)
 
     def _require_writable(self) -> None:
         if self.read_only:

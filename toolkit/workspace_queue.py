@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PILOT_DOCUMENTS = 5
 AUTO_APPROVED = "auto_approve"
+TO_TIE_OUT = "toolkit reconcile --refresh, run the Web Connector, then toolkit reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +33,79 @@ class QueueResult:
         How many operations it has.
     left_out : pandas.DataFrame
         What the plan and the queue left out, and why (``plan.left_out``).
+    approved : bool
+        Whether the job may go: somebody approved it, or ``auto_approve`` did.
+    draft : int or None
+        A second job, with what an unattended run leaves to a person: it was tried before.
+    waits : str
+        Why ``auto_approve``, which is set, let nothing go; else blank.
     """
 
     job: int | None
     operations: int
     left_out: pd.DataFrame
+    approved: bool = False
+    draft: int | None = None
+    waits: str = ""
 
 
 def queue_plan(ledger: Ledger, settings: Settings, plan: Plan, approved_by: str | None) -> QueueResult:
     """Queue a plan; see :meth:`toolkit.workspace.Workspace.queue`."""
-    if approved_by is None and settings["auto_approve"] and _may_go_by_itself(ledger):
-        approved_by = AUTO_APPROVED
+    waits = ""
+    if approved_by is None and settings["auto_approve"]:
+        waits = why_not_unattended(ledger)
+        if not waits:
+            return _queue_unattended(ledger, settings, plan)
     if approved_by is not None:
-        listed = to_rows(ledger.operations())
-        known = {row["key"] for row in listed if row["status"] not in ENDED_ATTEMPTS}
-        fresh = [row for row in to_rows(plan.operations) if row["key"] not in known]
-        require_pilot(ledger, settings, fresh, "the plan")
-    job, left = ledger.add_export(plan.operations, approved_by=approved_by, meta=_facts(plan))
-    frames = [frame for frame in (plan.left_out, left) if len(frame)]
-    both = conform(pd.concat(frames), "plan.left_out") if frames else empty("plan.left_out")
-    return QueueResult(job, len(plan.operations) - len(left), both)
+        _require_pilot_of(ledger, settings, plan.operations)
+    job, left = ledger.add_export(
+        plan.operations, approved_by=approved_by, meta=_facts(plan, plan.operations)
+    )
+    done = len(plan.operations) - len(left)
+    approved = approved_by is not None and job is not None
+    return QueueResult(job, done, _both(plan.left_out, left), approved, None, waits)
+
+
+def _queue_unattended(ledger: Ledger, settings: Settings, plan: Plan) -> QueueResult:
+    """Queue a plan without a person, but for what was tried before: that waits for one, as a draft.
+
+    A row that was rejected, cancelled, or lost by QuickBooks and released goes on only when somebody looked
+    at it: otherwise a daily run would send it, and have it refused, day by day.
+    """
+    tried = _tried_before(ledger, plan.operations)
+    apart = plan.operations["key"].isin(tried)
+    parts = [plan.operations[which] for which in (~apart, apart)]
+    _require_pilot_of(ledger, settings, parts[0])
+    made: list[int | None] = [None, None]
+    lefts, done = [plan.left_out], 0
+    for number, (part, approver) in enumerate(zip(parts, (AUTO_APPROVED, None), strict=True)):
+        if len(part):
+            made[number], left = ledger.add_export(part, approved_by=approver, meta=_facts(plan, part))
+            lefts.append(left)
+            done += len(part) - len(left)
+    return QueueResult(made[0], done, _both(*lefts), made[0] is not None, made[1])
+
+
+def _tried_before(ledger: Ledger, planned: pd.DataFrame) -> set[str]:
+    """Return the planned keys that an attempt ended of, and what depends on those, down the chain."""
+    ended = {row["key"] for row in to_rows(ledger.operations()) if row["status"] in ENDED_ATTEMPTS}
+    rows = to_rows(planned[["key", "depends_on"]])
+    found = {row["key"] for row in rows} & ended
+    while more := {row["key"] for row in rows if found & set(row["depends_on"] or ())} - found:
+        found |= more
+    return found
+
+
+def _both(*frames: pd.DataFrame) -> pd.DataFrame:
+    filled = [frame for frame in frames if len(frame)]
+    return conform(pd.concat(filled), "plan.left_out") if filled else empty("plan.left_out")
+
+
+def _require_pilot_of(ledger: Ledger, settings: Settings, planned: pd.DataFrame) -> None:
+    listed = to_rows(ledger.operations())
+    known = {row["key"] for row in listed if row["status"] not in ENDED_ATTEMPTS}
+    fresh = [row for row in to_rows(planned) if row["key"] not in known]
+    require_pilot(ledger, settings, fresh, "the plan")
 
 
 def queue_draft(ledger: Ledger, plan: Plan) -> QueueResult:
@@ -61,10 +115,9 @@ def queue_draft(ledger: Ledger, plan: Plan) -> QueueResult:
     """
     dates = sorted(row["txn_date"] for row in to_rows(plan.operations) if row["txn_date"])
     days = {"start": dates[0], "end": dates[-1]} if dates else {"start": None, "end": None}
-    facts = _facts(plan) | days | {"switches": ["corrections"], "pilot": False}
+    facts = _facts(plan, plan.operations) | days | {"switches": ["corrections"], "pilot": False}
     job, left = ledger.add_export(plan.operations, meta=facts) if len(plan.operations) else (None, None)
-    frames = [frame for frame in (plan.left_out, left) if frame is not None and len(frame)]
-    both = conform(pd.concat(frames), "plan.left_out") if frames else empty("plan.left_out")
+    both = _both(plan.left_out, empty("plan.left_out") if left is None else left)
     return QueueResult(job, len(plan.operations) - (0 if left is None else len(left)), both)
 
 
@@ -124,16 +177,38 @@ def _pilots_under_way(ledger: Ledger) -> list[int]:
     )
 
 
-def _may_go_by_itself(ledger: Ledger) -> bool:
-    """Return whether an export that a person approved is complete."""
-    approvers = {ledger.job(job).approved_by for job in _complete_exports(ledger)}
-    return bool(approvers - {None, AUTO_APPROVED})
+def why_not_unattended(ledger: Ledger) -> str:
+    """Return why nothing may go without a person's approval, as a clause; blank where it may.
+
+    An export that a person approved must be complete, and the newest tie-out must tie and cover it.
+    """
+    by_hand = {
+        job for job in _complete_exports(ledger) if ledger.job(job).approved_by not in (None, AUTO_APPROVED)
+    }
+    if not by_hand:
+        return "no export that a person approved is complete: toolkit approve one, and let it go through"
+    found = ledger.last_tie_out()
+    if found is None or (found.ties and not by_hand & set(found.facts.get("jobs") or ())):
+        return f"no export that a person approved has tied out yet: {TO_TIE_OUT}"
+    if not found.ties:
+        made = f"the last tie-out, by {found.who} on {found.at:%Y-%m-%d %H:%M}, did not tie"
+        return f"{made}: toolkit reconcile tells why; it goes on once one ties again"
+    if not found.stands:
+        made = f"the last tie-out is of {found.at:%Y-%m-%d %H:%M}"
+        return f"{made}, and since then the ledger was restored or a lost record released: {TO_TIE_OUT}"
+    return ""
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
+def require_unattended(ledger: Ledger) -> None:
+    """Raise ``SettingError`` where ``auto_approve`` may not be set: no manual run has tied out."""
+    if why := why_not_unattended(ledger):
+        raise SettingError("auto_approve", why, "nothing was changed")
+
+
+def _facts(plan: Plan, operations: pd.DataFrame) -> dict[str, Any]:
     """Return what a person who approves must see: range, counts, totals, warnings."""
     totals: dict[str, dict[str, Any]] = {}
-    for row in to_rows(plan.operations):
+    for row in to_rows(operations):
         name = " ".join(part for part in (row["record_kind"], row["currency"]) if part)
         total = totals.setdefault(name, {"count": 0, "amount": 0})
         total["count"] += 1

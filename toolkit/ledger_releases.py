@@ -1,0 +1,158 @@
+"""What QuickBooks lost: a person releases it in the ledger, so that an export may plan it once more.
+
+Nothing is deleted: the attempt that was applied stays, as undone, with the id that it had, and the crosswalk
+keeps its row, which is no longer shown.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from toolkit.errors import IllegalTransition, LedgerError
+from toolkit.ledger_moves import by_keys, move_operation
+from toolkit.ledger_schema import decisions, operation_history, operations
+from toolkit.ledger_store import to_json
+from toolkit.ledger_views import Views
+from toolkit.tables_plans import RELEASED
+
+RELEASES = "releases"
+"""Under this name the table of decisions keeps which operations were released, by whom and why."""
+
+_AT_ONCE = 500  # keys in one statement
+
+
+class Releases(Views):
+    """Operations that are applied here and absent in QuickBooks."""
+
+    def applied_since(self) -> dict[str, dt.datetime]:
+        """Return when each operation was applied that still is, by its key."""
+        applied = operation_history.c.after == "applied"
+        chosen = (
+            select(operations.c.key, func.max(operation_history.c.at).label("at"))
+            .join(operation_history, operation_history.c.operation == operations.c.id)
+            .where(operations.c.current, operations.c.status == "applied", applied)
+            .group_by(operations.c.key)
+        )
+        with self.reading() as connection:
+            return {row.key: row.at for row in connection.execute(chosen)}
+
+    def release_lost(
+        self, lost: Mapping[str, str], who: str, *, note: str, proof: Mapping[str, Any]
+    ) -> list[str]:
+        """Undo operations here that QuickBooks lost; nothing is queued and nothing is sent.
+
+        What is pending in other jobs and refers to one of the lost records by its id is skipped: QuickBooks
+        would refuse it, and the next export plans it anew.
+
+        Parameters
+        ----------
+        lost : mapping
+            Key of each operation to the ListID or TxnID that is absent.
+        who : str
+            The person who releases them.
+        note : str
+            Why: the backup that was restored, for example.
+        proof : mapping
+            What proves the absence: kept with the decision.
+
+        Returns
+        -------
+        list of str
+            Keys of what was skipped.
+
+        Raises
+        ------
+        LedgerError
+            No person or reason is named, there is no such operation, it is another record by now, or what
+            refers to one of them is on its way to QuickBooks. Then nothing is changed.
+        IllegalTransition
+            One of them is not applied.
+        """
+        if not who.strip() or not note.strip():
+            raise LedgerError("a release needs the name of a person and the reason")
+        now = self.now()
+        with self.writing() as connection:
+            for row in _checked(connection, lost):
+                move_operation(connection, row, "undone", now, message=f"{RELEASED} {who}: {note}")
+            skipped = [row for row in _referring(connection, lost) if row.status == "pending"]
+            for row in skipped:
+                told = f"it refers to what QuickBooks lost, released by {who}: export plans it anew"
+                move_operation(connection, row, "skipped", now, message=told)
+            kept = {"table": RELEASES, "decision": "released", "note": note, "who": who, "at": now}
+            facts = {key: to_json({**proof, "quickbooks_id": lost[key]}) for key in lost}
+            rows = [{**kept, "key": to_json([key]), "values": facts[key]} for key in lost]
+            connection.execute(insert(decisions), rows)
+        self._tell()
+        return [row.key for row in skipped]
+
+
+def _checked(connection: Connection, lost: Mapping[str, str]) -> list[Any]:
+    """Return the operations to release, or raise where one of them may not be."""
+    if not lost:
+        raise LedgerError("nothing is named that is to be released")
+    found = {row.key: row for keys in _batches([*lost]) for row in connection.execute(by_keys(keys))}
+    for key, quickbooks_id in lost.items():
+        row = found.get(key)
+        if row is None:
+            raise LedgerError(f"there is no operation {key}")
+        if row.status != "applied":
+            raise IllegalTransition(f"operation {key}", row.status, "undone", "only what is applied is lost")
+        if (row.list_id or row.txn_id) != quickbooks_id:
+            raise LedgerError(f"{key} is {row.list_id or row.txn_id} by now, and not {quickbooks_id}")
+    on_its_way = [row for row in _referring(connection, lost) if row.status in ("sent", "unknown")]
+    if on_its_way:
+        raise LedgerError(
+            f"{on_its_way[0].key} refers to it and is {on_its_way[0].status}: let the Web Connector find out"
+            " what became of that, or decide it with toolkit resolve, and release after it"
+        )
+    return [found[key] for key in lost]
+
+
+def _referring(connection: Connection, lost: Mapping[str, str]) -> list[Any]:
+    """Return what is not through and refers to lost records: by id; on its way by its key too."""
+    ids = set(lost.values())
+    open_ones = select(operations).where(
+        operations.c.current, operations.c.status.in_(("pending", "sent", "unknown"))
+    )
+    return [
+        row
+        for row in connection.execute(open_ones).all()
+        if not ids.isdisjoint(_texts(json.loads(row.fields)))
+        or (row.status != "pending" and not lost.keys().isdisjoint(json.loads(row.depends_on)))
+    ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in the fields of a request."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _AT_ONCE):
+        yield keys[start : start + _AT_ONCE]
+
+
+def released_ids(connection: Connection) -> set[tuple[str, str]]:
+    """Return which operation was which record that it is no longer: pairs of key and ListID or TxnID."""
+    ended = _records(connection, operations.c.status == "undone")
+    if not ended:
+        return ended
+    # A restored file counts on from where it was, so that an id may come back.
+    return ended - _records(connection, operations.c.current & (operations.c.status == "applied"))
+
+
+def _records(connection: Connection, which: Any) -> set[tuple[str, str]]:
+    chosen = select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(which)
+    return {(row.key, row.list_id or row.txn_id) for row in connection.execute(chosen)}

@@ -1,0 +1,46 @@
+"""What the ledger keeps, as tables of the workspace: read from it, and written as files for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+
+from toolkit.ledger import Ledger
+from toolkit.ledger_views import APPROVED, KEPT, WAIVED
+from toolkit.tables import to_arrow
+from toolkit.workspace_tables import STORED, write_table
+
+__all__ = ["APPROVED", "WRITTEN", "ledger_table", "write_view", "write_views"]
+
+WRITTEN = (*(name for name in STORED if name.startswith("mapping.")), KEPT, WAIVED, APPROVED)
+"""The views that stand as files too: what people decided and approved."""
+
+
+def ledger_table(ledger: Ledger, name: str) -> pd.DataFrame:
+    """Return a table of the ledger by its declared name, ``mapping.*`` or ``ledger.*``."""
+    if name.startswith("mapping."):
+        return ledger.decisions(name)
+    views: dict[str, Callable[[], pd.DataFrame]] = {
+        "ledger.jobs": ledger.jobs,
+        "ledger.operations": ledger.operations,
+        "ledger.crosswalk": ledger.crosswalk,
+        KEPT: ledger.decision_rows,
+        WAIVED: ledger.waiver_rows,
+        APPROVED: ledger.approvals,
+    }
+    return views[name]()
+
+
+def write_view(folder: Path, ledger: Ledger, name: str) -> None:
+    """Write one view's file. The ledger is the truth and is what is read: the next decision renews it."""
+    with suppress(OSError):
+        write_table(folder, name, to_arrow(ledger_table(ledger, name), name))
+
+
+def write_views(folder: Path, ledger: Ledger) -> None:
+    """Write the file of every view there is one of."""
+    for name in WRITTEN:
+        write_view(folder, ledger, name)
