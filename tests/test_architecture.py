@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "qbxml_text",
+        "qbxml_company",
         "qbxml_values",
         "qbxml_columns",
         "qbxml_tokens",

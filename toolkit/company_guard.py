@@ -7,13 +7,11 @@ Programmer's Guide, FileID and strHCPResponse.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from toolkit import qbxml_io
 from toolkit.errors import QbxmlParseError
+from toolkit.qbxml_company import read_company
 
 SUPPORTED = (13, 0)
 NEEDED = (8, 0)
@@ -65,16 +63,18 @@ def inspect(
     if not hcp.strip():
         return Verdict("QuickBooks did not tell which company is open. Run the Web Connector again.")
     try:
-        company, found_ids = _read(hcp, owner_id)
+        company = read_company(hcp.encode("utf-8", "replace"))
     except QbxmlParseError as error:
         return Verdict(f"The answer about the company file could not be read: {error}")
-    name = str(company.get("company_name") or "")
+    name = company.name
     if not name:
         return Verdict(
             "QuickBooks did not tell which company is open. Open the company file and run it again."
         )
-    if company.get("is_sample_company") and not rehearsal:
+    if company.is_sample and not rehearsal:
         return Verdict(f"{name} is Intuit's sample company: open the right company file and run it again.")
+    ours = [one for one in company.stamps if one.name == "FileID" and _bare(one.owner_id) == _bare(owner_id)]
+    found_ids = [one.value for one in ours if one.value]
     facts = {"company_name": name, "company_file": company_file.strip(), "file_id": file_id}
     problem = _file_id_problem(name, found_ids, file_id, learned) or _learned_problem(facts, learned)
     if problem is None and expected_file and not same_file(expected_file, company_file):
@@ -127,24 +127,3 @@ def same_file(left: str, right: str) -> bool:
 
 def _bare(guid: str) -> str:
     return guid.strip().strip("{}").casefold()
-
-
-def _read(hcp: str, owner_id: str) -> tuple[dict[str, Any], list[str]]:
-    """Return what the company tells of itself, and every FileID under our OwnerID."""
-    company: dict[str, Any] = {}
-    file_ids = []
-    for event in qbxml_io.parse(io.BytesIO(hcp.encode("utf-8", "replace"))):
-        if not isinstance(event, qbxml_io.Batch):
-            continue
-        if event.table == "quickbooks.company":
-            for row in event.rows.to_pylist():
-                company |= {name: value for name, value in row.items() if value is not None}
-        elif event.table == "quickbooks.custom_fields":
-            for row in event.rows.to_pylist():
-                if (
-                    row["name"] == "FileID"
-                    and row["value"]
-                    and _bare(row["owner_id"] or "") == _bare(owner_id)
-                ):
-                    file_ids.append(row["value"])
-    return company, file_ids

@@ -14,7 +14,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["late", "pa", "pd", "pq"]
+__all__ = ["late", "np", "pa", "pd", "pq"]
 
 
 class _Late(ModuleType):
@@ -41,8 +41,10 @@ def late(name: str) -> Any:
 
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 else:
-    pd, pa, pq = late("pandas"), late("pyarrow"), late("pyarrow.parquet")
+    np, pd = late("numpy"), late("pandas")
+    pa, pq = late("pyarrow"), late("pyarrow.parquet")

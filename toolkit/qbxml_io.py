@@ -14,11 +14,19 @@ Knows XML, knows no job and no file. `build` writes nothing that QuickBooks woul
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from toolkit.late import late
 from toolkit.qbxml_events import NO_STATUS, Batch, Bound, Envelope, Event, LeftBehind, Status
 from toolkit.qbxml_fields import FieldProblem, Request
-from toolkit.qbxml_read import parse
 from toolkit.qbxml_requests import RequestSet, parse_requests
 from toolkit.qbxml_write import build, field_problems
+
+if TYPE_CHECKING:
+    from toolkit import qbxml_read
+else:
+    qbxml_read = late("toolkit.qbxml_read")  # its arrays take pandas with them
 
 __all__ = [
     "NO_STATUS",
@@ -36,3 +44,21 @@ __all__ = [
     "parse",
     "parse_requests",
 ]
+
+
+def parse(stream: BinaryIO, *, batch_rows: int = 10_000) -> Iterator[Event]:
+    """Yield what a qbXML answer holds, as :func:`toolkit.qbxml_read.parse` does, which is loaded for it.
+
+    Parameters
+    ----------
+    stream : binary file
+        Anything with ``read(size)``; read once, from where it stands.
+    batch_rows : int
+        The most rows that a Batch holds.
+
+    Raises
+    ------
+    QbxmlParseError
+        The document is no qbXML answer, or only the first part of one.
+    """
+    return qbxml_read.parse(stream, batch_rows=batch_rows)

@@ -9,9 +9,8 @@ from decimal import Context, Decimal, Inexact
 from functools import cache, lru_cache
 from typing import Any
 
-import pyarrow as pa
-
 from toolkit import qbxml_spec
+from toolkit.late import pa
 from toolkit.qbxml_spec import Particle
 from toolkit.qbxml_text import normal_text, text_problem
 
