@@ -172,7 +172,7 @@ def renew_laws(connection: sqlite3.Connection) -> None:
 
 
 def _checks(connection: sqlite3.Connection) -> None:
-    """Version 2: message sets that check before sending, and what finds the open one quickly."""
+    """Version 2: message sets that check before sending, and indexes for what is asked at every call."""
     made = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'message_sets'").fetchone()[0]
     new = made.replace("message_sets", "message_sets_new", 1).replace("'lookup')", "'lookup', 'check')")
     connection.execute(new)
@@ -181,6 +181,22 @@ def _checks(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE message_sets_new RENAME TO message_sets")
     connection.execute("CREATE INDEX message_sets_open ON message_sets (answered_at, abandoned_at)")
     connection.execute("CREATE INDEX message_sets_clears ON message_sets (clears)")
+    # The old one was never used: a query says `current = 1`.
+    connection.execute("DROP INDEX operations_once")
+    connection.execute("CREATE UNIQUE INDEX operations_once ON operations (key) WHERE current = 1")
+    connection.execute(
+        "CREATE INDEX operations_unknown ON operations (job, position)"
+        " WHERE current = 1 AND status = 'unknown'"
+    )
+    for name, on in (
+        ("operations_key", "operations (key)"),
+        ("dependencies_key", "dependencies (key)"),
+        ("jobs_status", "jobs (status)"),
+        ("jobs_finished", "jobs (finished_at)"),
+        ("sessions_closed", "sessions (closed_at)"),
+        ("crosswalk_ids", "crosswalk (quickbooks_id)"),
+    ):
+        connection.execute(f"CREATE INDEX {name} ON {on}")
     renew_laws(connection)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Date,
     Dialect,
     ForeignKey,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     event,
+    literal_column,
     text,
 )
 
@@ -90,6 +92,8 @@ jobs = Table(
     Column("approved_by", String),
     sqlite_autoincrement=True,
 )
+Index("jobs_status", jobs.c.status)
+Index("jobs_finished", jobs.c.finished_at)
 
 job_history = Table(
     "job_history",
@@ -169,8 +173,19 @@ operations = Table(
     Column("currency", String),
     sqlite_autoincrement=True,
 )
-Index("operations_once", operations.c.key, unique=True, sqlite_where=text("current"))
+# SQLite uses a partial index only where a query repeats its condition, letter for letter.
+NEWEST = "current = 1"
+Index("operations_once", operations.c.key, unique=True, sqlite_where=text(NEWEST))
+Index("operations_key", operations.c.key)
 Index("operations_order", operations.c.job, operations.c.status, operations.c.position)
+# The few that are asked for before anything is sent, whatever there is in the ledger.
+UNKNOWN: ColumnElement[str] = literal_column("'unknown'")
+Index(
+    "operations_unknown",
+    operations.c.job,
+    operations.c.position,
+    sqlite_where=text(f"{NEWEST} AND status = 'unknown'"),
+)
 
 dependencies = Table(
     "dependencies",
@@ -178,6 +193,7 @@ dependencies = Table(
     Column("operation", ForeignKey("operations.id"), primary_key=True),
     Column("key", String, primary_key=True),
 )
+Index("dependencies_key", dependencies.c.key)
 
 operation_history = Table(
     "operation_history",
@@ -206,6 +222,7 @@ sessions = Table(
     Column("error", Text),
     Column("facts", Text, nullable=False),
 )
+Index("sessions_closed", sessions.c.closed_at)
 
 message_sets = Table(
     "message_sets",
@@ -268,6 +285,7 @@ crosswalk = Table(
     Column("job", ForeignKey("jobs.id")),
     Column("bound_at", Stamp, nullable=False),
 )
+Index("crosswalk_ids", crosswalk.c.quickbooks_id)
 
 learned = Table(
     "learned",

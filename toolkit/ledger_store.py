@@ -172,7 +172,8 @@ def _open_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options: Mapping[str, Any] = connection.get_execution_options()
-        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
+        driver: Any = connection.connection.driver_connection
+        driver.execute(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
 
     return engine
 
@@ -181,10 +182,11 @@ def _open_engine(path: Path) -> Engine:
 def _plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        if "locked" in str(error.orig):
+    except (OperationalError, sqlite3.OperationalError) as error:  # the second where a transaction begins
+        said = error.orig if isinstance(error, OperationalError) else error
+        if "locked" in str(said):
             raise LedgerError(f"{path} is busy: another program writes to it and does not let go") from error
-        raise LedgerError(f"{path} cannot be used: {error.orig}") from error
+        raise LedgerError(f"{path} cannot be used: {said}") from error
     except DatabaseError as error:
         if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
             raise LedgerError(f"{path} is no ledger: it is not even a database") from error
