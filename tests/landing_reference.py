@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from toolkit.landing import Coverage
+from toolkit.landing_coverage import Coverage
 
 Row = dict[str, Any]
 COMPANY = "quickbooks.company"

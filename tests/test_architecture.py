@@ -145,6 +145,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "landing_merge",
         "landing_children",
         "landing_write",
+        "landing_tables",
         "landing",
         "answers",
         "answer_files",

@@ -28,8 +28,9 @@ from toolkit import (
     workspace_tables,
 )
 from toolkit.errors import ConformError, DamagedTable, InputFileError, QbxmlParseError, UsageError
-from toolkit.landing import Coverage, Landing, Unit, land_units
-from toolkit.landing_merge import Moment, merge_records
+from toolkit.landing import Unit, land_units
+from toolkit.landing_coverage import Coverage
+from toolkit.landing_merge import Landing, Moment, merge_records
 from toolkit.qbxml_io import Batch, Envelope, LeftBehind, Status
 from toolkit.staging import FOLDER, Staging
 from toolkit.tables import TABLES, from_rows, to_rows

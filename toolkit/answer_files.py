@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from toolkit.answers import UNREADABLE, Answer, read_answer
+from toolkit.answers import Answer, read_answer, unreadable
 from toolkit.errors import InputFileError, QbxmlParseError
 from toolkit.qbxml_io import Status
 from toolkit.staging import Staging
@@ -188,7 +188,7 @@ def _opened(ws: Workspace, path: Path, staging: Staging, told: Told | None) -> D
             return document
     except QbxmlParseError as error:
         raise InputFileError(str(path), str(error), "land the answer as QuickBooks gave it") from error
-    except UNREADABLE as error:
+    except unreadable() as error:
         absent = isinstance(error, FileNotFoundError)
         problem = "there is no such file" if absent else f"it cannot be read ({error})"
         raise InputFileError(str(path), problem) from error

@@ -10,14 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import pyarrow as pa
-
 from toolkit.errors import InputFileError, QbxmlParseError
 from toolkit.import_plan import FEATURE_OFF, OPTIONAL
-from toolkit.landing import RECORDS, Unit
+from toolkit.late import pa
 from toolkit.qbxml_io import NO_STATUS, Batch, Bound, LeftBehind, Status, parse
 from toolkit.quickbooks_codes import FOUND_NOTHING, explain_status
-from toolkit.staging import Rows, Staging
+from toolkit.staging import RECORDS, Rows, Staging, Unit
 from toolkit.tables import finding
 
 if TYPE_CHECKING:
@@ -35,10 +33,8 @@ __all__ = [
     "read_answer",
     "read_kept",
     "units_of",
+    "unreadable",
 ]
-
-UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
-"""What reading a compressed file raises that is absent, cut short or something else."""
 
 _PAGE = re.compile(r"J(\d{1,18})Q(\d{1,18})P(\d{1,18})", re.ASCII)
 _STAMP = re.compile(r"(\d{8}T\d{12})Z-")
@@ -173,6 +169,11 @@ class _Responses:
         self._waiting, self._records = {}, set()
 
 
+def unreadable() -> tuple[type[Exception], ...]:
+    """Return what reading a compressed file raises that is absent, cut short or something else."""
+    return (OSError, EOFError, zlib.error, pa.ArrowException)
+
+
 def keep_rows(staging: Staging, path: str, answer: Answer) -> None:
     """Keep what was read of an answer of the inbox, so that :func:`read_kept` need not read it again."""
     about = {
@@ -209,7 +210,7 @@ def read_kept(ws: Workspace, path: str, staging: Staging) -> Answer:
         raise InputFileError(path, "there is no such file") from error
     except QbxmlParseError as error:
         raise InputFileError(path, str(error)) from error
-    except UNREADABLE as error:
+    except unreadable() as error:
         raise InputFileError(path, f"it cannot be read ({error})") from error
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.answer_files import Document, Landed, Tally, Told, keep, open_documents, passed_over
 from toolkit.answers import (
@@ -24,10 +24,10 @@ from toolkit.answers import (
     read_kept,
     units_of,
 )
-from toolkit.billing_load import Loaded, load, read_billing
 from toolkit.errors import InputFileError, QbxmlParseError, UsageError
 from toolkit.import_progress import Progress, Step, failures
-from toolkit.landing import Landing, Unit, coverage, land_units
+from toolkit.landing import Unit, coverage, land_units
+from toolkit.late import late
 from toolkit.ledger_records import ENDED_JOBS
 from toolkit.local_items import add_local_item
 from toolkit.quickbooks_codes import explain_status
@@ -35,6 +35,8 @@ from toolkit.staging import Staging
 from toolkit.tables import finding
 
 if TYPE_CHECKING:
+    from toolkit.billing_load import Loaded, load, read_billing
+    from toolkit.landing_merge import Landing
     from toolkit.workspace import Workspace
 
 __all__ = [
@@ -47,6 +49,14 @@ __all__ = [
     "read_billing",
     "receive",
 ]
+
+_billing = late("toolkit.billing_load")  # what reads spreadsheets, QuickBooks' answers do not wait for
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Loaded", "load", "read_billing"):
+        return getattr(_billing, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # ---- the door

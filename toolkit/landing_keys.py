@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.columns import TIMESTAMP, Table
-from toolkit.staging import Piece
+from toolkit.staging import Piece, Unit
 
 __all__ = [
     "NEVER",
@@ -24,7 +24,6 @@ __all__ = [
     "Numbers",
     "Owners",
     "Taken",
-    "Unit",
     "codes",
     "gather",
     "groups",
@@ -47,26 +46,6 @@ NEVER = np.iinfo(np.int64).min
 
 _ROWS = 100_000
 _BETWEEN = "\x1f"
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """The rows of one response, by table.
-
-    Parameters
-    ----------
-    rows : mapping of str to list of Piece
-        As they were staged.
-    arrived : datetime
-        When the answer came: what is known from later answers stands.
-    loose : bool
-        It came as a file that answers no import: nobody knows when QuickBooks gave it, and a record that
-        is known to have been changed later stands.
-    """
-
-    rows: Mapping[str, Sequence[Piece]]
-    arrived: dt.datetime
-    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ tables or older than its answer, the answer itself is read again.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import hashlib
 import json
 import secrets
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ from toolkit.tables import TABLES
 from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 from toolkit.workspace_tables import finish_commit
 
-__all__ = ["FOLDER", "IN_MEMORY", "Piece", "Rows", "Staging", "fingerprint"]
+__all__ = ["FOLDER", "IN_MEMORY", "RECORDS", "Piece", "Rows", "Staging", "Unit", "fingerprint"]
 
 FOLDER = ".staged"
 """The folder of a workspace that holds the files; it may be deleted whenever nothing runs."""
@@ -101,6 +102,29 @@ class Piece:
 
 Rows = dict[str, list[Piece]]
 """The rows of a response, by table."""
+
+RECORDS = tuple(table for table in QUICKBOOKS_TABLES if table.key and not table.parent)
+"""The tables of what QuickBooks gives an id of its own: lists and transactions, without their lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The rows of one response, by table.
+
+    Parameters
+    ----------
+    rows : mapping of str to list of Piece
+        As they were staged.
+    arrived : datetime
+        When the answer came: what is known from later answers stands.
+    loose : bool
+        It came as a file that answers no import: nobody knows when QuickBooks gave it, and a record that
+        is known to have been changed later stands.
+    """
+
+    rows: Mapping[str, Sequence[Piece]]
+    arrived: dt.datetime
+    loose: bool = False
 
 
 def _pack(rows: pa.Table) -> tuple[bytes, int]:
