@@ -24,7 +24,7 @@ _ROW_GROUP = 100_000
 _GROUP_BYTES = 32 << 20  # whichever is reached first: rows may be long
 
 
-class Tables(Mapping[str, pd.DataFrame]):
+class Tables(Mapping[str, "pd.DataFrame"]):
     """Every table of a workspace by its declared name, each read on first use and then kept.
 
     Parameters

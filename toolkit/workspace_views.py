@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from toolkit.ledger import Ledger
 from toolkit.ledger_views import APPROVED, KEPT, WAIVED
 from toolkit.tables import to_arrow
 from toolkit.workspace_tables import STORED, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["APPROVED", "WRITTEN", "ledger_table", "write_view", "write_views"]
 
