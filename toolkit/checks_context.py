@@ -67,6 +67,11 @@ class Context(Books):
         return {key: row for key, row in self.queued.items() if row["status"] in IN_FLIGHT}
 
     @cached_property
+    def taken_back(self) -> dict[str, Row]:
+        """Operations that QuickBooks had and has no longer, by key: their numbers are theirs still."""
+        return {key: row for key, row in self.queued.items() if row["status"] == "undone"}
+
+    @cached_property
     def invoices(self) -> dict[str, Row]:
         """``billing.invoices`` by number."""
         return {row["invoice_number"]: row for row in self.rows("billing.invoices")}
@@ -89,7 +94,7 @@ class Context(Books):
         for (kind, key), row in self.crosswalk.items():
             if row["ref_number"] and kind in ("invoice", "credit_memo"):
                 holders[row["ref_number"]].add(f"{kind}:{key}")
-        for key, row in self.in_flight.items():
+        for key, row in {**self.in_flight, **self.taken_back}.items():
             if row["ref_number"] and not key.startswith("payment:"):
                 holders[row["ref_number"]].add(key)
         return holders

@@ -15,17 +15,30 @@ import pandas as pd
 from toolkit import mapping, reconcile, transform, workbook
 from toolkit.carry_forward import CarryForward, plan_carry_forward
 from toolkit.corrections import CORRECTIONS, apply_corrections
-from toolkit.errors import InputFileError, UsageError
+from toolkit.errors import InputFileError
 from toolkit.freshness import Freshness
 from toolkit.import_age import import_findings, imports_of
-from toolkit.import_plan import Scope, import_jobs
 from toolkit.qbxml_versions import LATEST
+from toolkit.refresh import queue_refresh
 from toolkit.tables import finding, findings, to_rows
 from toolkit.transform_result import BLOCKED
 from toolkit.workspace import PILOT_DOCUMENTS, Workspace
 from toolkit.workspace_files import write_atomically
 
-IDS_PER_QUERY = 100
+__all__ = [
+    "EXPORT",
+    "Matches",
+    "Step",
+    "carry_forward",
+    "corrected_tables",
+    "match",
+    "plan_export",
+    "queue_refresh",
+    "read_mapping",
+    "steps",
+    "tie_out",
+    "write_mapping",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,61 +206,6 @@ def corrected_tables(ws: Workspace) -> tuple[Mapping[str, pd.DataFrame], pd.Data
 def tie_out(ws: Workspace) -> reconcile.TieOut:
     """Tie out what QuickBooks holds to what was sent."""
     return reconcile.tie_out(corrected_tables(ws)[0], ws.settings)
-
-
-def queue_refresh(ws: Workspace) -> int:
-    """Queue a re-read of every record that was sent, and of what it touched; return the job's number.
-
-    What was sent changes others: the balance of its customer, and the invoice that a payment was applied to.
-    By ListID and TxnID alone a second copy would never be read: so are all documents since the first sent.
-
-    Raises
-    ------
-    UsageError
-        Nothing was sent yet.
-    """
-    tables = ws.tables()
-    applied = [row for row in to_rows(tables["ledger.operations"]) if row["status"] == "applied"]
-    ids: dict[str, set[str]] = {name: set() for name in REFRESH}
-    for row in applied:
-        ids[row["record_kind"]].add(row["list_id"] or row["txn_id"])
-    sent = set().union(*ids.values())
-    for row in to_rows(tables["ledger.crosswalk"]):
-        if row["quickbooks_id"] in sent and row["customer_list_id"]:
-            ids["customer"].add(row["customer_list_id"])
-    for row in to_rows(tables["quickbooks.payment_applications"]):
-        if row["payment_txn_id"] in ids["payment"] and row["txn_type"] == "Invoice":
-            ids["invoice"].add(row["txn_id"])
-    queries = [query for kind in REFRESH for query in _refresh_queries(kind, sorted(ids[kind]))]
-    if not queries:
-        raise UsageError("nothing was sent to QuickBooks yet, so there is nothing to read again")
-    return ws.ledger.add_import("refresh", [*queries, *_documents_since(applied)])
-
-
-_WITH_LINES = {"IncludeLineItems": True, "IncludeLinkedTxns": True}
-REFRESH: Mapping[str, tuple[str, str, dict[str, Any]]] = {
-    "item": ("ItemQuery", "ListID", {}),
-    "customer": ("CustomerQuery", "ListID", {}),
-    "invoice": ("InvoiceQuery", "TxnID", _WITH_LINES),
-    "credit_memo": ("CreditMemoQuery", "TxnID", _WITH_LINES),
-    "payment": ("ReceivePaymentQuery", "TxnID", {"IncludeLineItems": True}),
-}
-
-
-def _refresh_queries(kind: str, ids: list[str]) -> Iterator[dict[str, Any]]:
-    name, element, extra = REFRESH[kind]
-    for start in range(0, len(ids), IDS_PER_QUERY):
-        chunk = ids[start : start + IDS_PER_QUERY]
-        yield {"name": name, "fields": {element: chunk, **extra}, "iterate": False}
-
-
-def _documents_since(applied: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    dates = [row["txn_date"] for row in applied if row["txn_date"]]
-    if dates:
-        since = Scope(start=min(dates))
-        [(_, invoices)], [(_, others)] = import_jobs("invoices", since), import_jobs("receivables", since)
-        yield from invoices
-        yield from (query for query in others if query["name"] != "InvoiceQuery")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Releases(Views):
             return {row.key: row.at for row in connection.execute(chosen)}
 
     def release_lost(
-        self, lost: Mapping[str, str], who: str, *, note: str, proof: Mapping[str, Any]
+        self, lost: Mapping[str, str], who: str, *, note: str, proof: Mapping[str, str]
     ) -> list[str]:
         """Undo operations here that QuickBooks lost; nothing is queued and nothing is sent.
 
@@ -58,7 +58,7 @@ class Releases(Views):
         note : str
             Why: the backup that was restored, for example.
         proof : mapping
-            What proves the absence: kept with the decision.
+            By key what proves the absence: kept with the decision.
 
         Returns
         -------
@@ -84,8 +84,8 @@ class Releases(Views):
                 told = f"it refers to what QuickBooks lost, released by {who}: export plans it anew"
                 move_operation(connection, row, "skipped", now, message=told)
             kept = {"table": RELEASES, "decision": "released", "note": note, "who": who, "at": now}
-            facts = {key: to_json({**proof, "quickbooks_id": lost[key]}) for key in lost}
-            rows = [{**kept, "key": to_json([key]), "values": facts[key]} for key in lost]
+            facts = {key: {"quickbooks_id": lost[key], "proof": proof.get(key)} for key in lost}
+            rows = [{**kept, "key": to_json([key]), "values": to_json(facts[key])} for key in lost]
             connection.execute(insert(decisions), rows)
         self._tell()
         return [row.key for row in skipped]

@@ -11,6 +11,7 @@ from typing import Any
 
 from toolkit.checks_books import Books
 from toolkit.receivables import KINDS, ZERO, currency_code, document_total
+from toolkit.tables_plans import RELEASED
 from toolkit.transform_fields import external_guid
 
 __all__ = ["Records", "Row", "difference"]
@@ -144,10 +145,16 @@ class Records:
     def _of_undone(self, row: Row, record: Row | None) -> Row:
         kind = row["record_kind"]
         gone = record is None or (not record["total"] if kind in KINDS else record["is_active"] is False)
+        lost = str(row["status_message"] or "").startswith(RELEASED)
         if record is not None and not gone:
             self._keep(row, record)
             why = "undone here, still in QuickBooks"
+            if lost:
+                why = f"{row['status_message']}; and QuickBooks holds it again: do not export it"
             return difference(kind, row, row["amount"], record.get("total"), False, why)
+        if lost:
+            why = f"{row['status_message']}; export it again"
+            return difference(kind, row, row["amount"], None, False, why)
         return difference(kind, row, row["amount"], None, True, "undone: taken back from QuickBooks")
 
     def _keep(self, row: Row, record: Row) -> None:
@@ -186,9 +193,7 @@ class Records:
         meant: dict[str, Decimal] = defaultdict(lambda: ZERO)
         numbers: dict[str, str] = {}
         for part in expected:
-            target = part["txn_id"]
-            if isinstance(target, dict):
-                target = self._by_key.get(target["operation"], {}).get("txn_id") or target["operation"]
+            target = self._paid(part)
             meant[target] += Decimal(part["amount"])
             numbers[target] = part["invoice_number"]
         actual = self._applications.get(row["txn_id"], {})
@@ -197,6 +202,16 @@ class Records:
             if there != meant[target]:
                 number = numbers.get(target) or f"TxnID {target}"
                 yield f"{there:,.2f} are applied to {number}, sent as {meant[target]:,.2f}"
+
+    def _paid(self, part: Mapping[str, Any]) -> str:
+        """Return the TxnID of the invoice that an application pays, which may have another one by now."""
+        target = part["txn_id"]
+        if isinstance(target, dict):
+            return self._by_key.get(target["operation"], {}).get("txn_id") or str(target["operation"])
+        if target not in self.held["invoice"]:  # lost by QuickBooks, and sent again
+            again: str | None = self._by_key.get(f"invoice:{part['invoice_number']}", {}).get("txn_id")
+            return again or str(target)
+        return str(target)
 
     @cached_property
     def _applications(self) -> dict[str, dict[str, Decimal]]:

@@ -55,7 +55,8 @@ def shorten(number: str, rule: str) -> tuple[str, str | None]:
 def _kept(context: Context, draft: Document) -> str | None:
     kind = "credit_memo" if draft.is_credit_memo else "invoice"
     bound = context.crosswalk.get((kind, draft.source_key), {})
-    number: str | None = bound.get("ref_number") or context.in_flight.get(draft.key, {}).get("ref_number")
+    before = context.in_flight.get(draft.key) or context.taken_back.get(draft.key) or {}
+    number: str | None = bound.get("ref_number") or before.get("ref_number")
     return number
 
 
