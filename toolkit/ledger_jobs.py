@@ -6,14 +6,15 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError, UsageError
 from toolkit.ledger_moves import end_pending, has_work, open_counts
 from toolkit.ledger_records import ACTIVE_JOBS, ENDED_JOBS, JOB_MOVES, QUERY_MOVES, Job, Page, Query
 from toolkit.ledger_schema import job_history, jobs, message_sets, operations, pages, queries, sessions
 from toolkit.ledger_schema import set_members as members
-from toolkit.ledger_store import Store, from_json, new_id, to_json
+from toolkit.ledger_store import from_json, new_id, to_json
+from toolkit.ledger_waiting import Waiting
 from toolkit.tables import from_rows
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _QUERY_KEYS = {"name", "fields", "iterate", "table", "filter", "since"}
 
 
-class Jobs(Store):
+class Jobs(Waiting):
     """The queue: what is to be done, what is being done, and what became of it."""
 
     def add_import(self, kind: str, queries: Sequence[Mapping[str, Any]], *, started: bool = False) -> int:
@@ -92,13 +93,13 @@ class Jobs(Store):
         pending operation waits for another job.
         """
         with self.reading() as connection:
-            active = select(jobs).where(jobs.c.status.in_(ACTIVE_JOBS)).order_by(jobs.c.id)
-            for row in connection.execute(active).all():
+            for row in connection.execute(_ACTIVE).all():
                 job = _job(row)
                 if job.is_import:
                     if connection.scalar(select(func.count()).where(queries.c.job == job.id)):
                         return job
-                elif has_work(connection, job.id):
+                    continue
+                if has_work(connection, job.id) or self._has_blocked(connection, job.id):
                     return job
         return None
 
@@ -233,6 +234,9 @@ class Jobs(Store):
 
     # --- inside a transaction -------------------------------------------------------------------------
 
+    def _has_blocked(self, connection: Connection, job: int) -> bool:
+        return any(row.job == job for row in self._blocked(connection, committed=True))
+
     def _add_job(
         self, connection: Connection, kind: str, status: str, meta: Mapping[str, Any], approved_by: str | None
     ) -> int:
@@ -292,9 +296,13 @@ class Jobs(Store):
                 raise IllegalTransition(what, before, status, why)
 
 
+_ACTIVE = select(jobs).where(jobs.c.status.in_(ACTIVE_JOBS)).order_by(jobs.c.id)
+_JOB = select(jobs).where(jobs.c.id == bindparam("job"))
+
+
 def get_job(connection: Connection, job: int) -> Job:
     """Return one job; ``LedgerError`` where there is none."""
-    row = connection.execute(select(jobs).where(jobs.c.id == job)).first()
+    row = connection.execute(_JOB, {"job": job}).first()
     if row is None:
         raise LedgerError(f"there is no job {job}: `toolkit jobs` lists them")
     return _job(row)

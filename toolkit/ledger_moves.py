@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
+    ScalarSelect,
     Select,
     bindparam,
     exists,
@@ -24,13 +26,13 @@ from sqlalchemy import (
 from toolkit.errors import IllegalTransition
 from toolkit.ledger_records import (
     ACTIVE_JOBS,
-    ENDED_ATTEMPTS,
     FOR_A_PERSON,
     MOST_LOOKUPS,
     OPERATION_MOVES,
     Operation,
 )
 from toolkit.ledger_schema import (
+    UNKNOWN,
     dependencies,
     jobs,
     message_sets,
@@ -101,48 +103,16 @@ def is_due(table: FromClause = operations) -> ColumnElement[bool]:
         .scalar_subquery()
     )
     said = func.coalesce(table.c.status_message, "")
-    unknown = (table.c.status == "unknown") & table.c.current
+    unknown = (table.c.status == UNKNOWN) & table.c.current
     return unknown & ~said.startswith(FOR_A_PERSON, autoescape=True) & (asked < MOST_LOOKUPS)
-
-
-def blocked(connection: Connection) -> list[Any]:
-    """Return pending operations whose dependency will not be applied, with the dependency: one row each.
-
-    What waits for something unknown waits on until QuickBooks was asked for that.
-    """
-    lost = (_first.c.status == "unknown") & ~is_due(_first)
-    hopeless = or_(_first.c.status.is_(None), _first.c.status.in_(ENDED_ATTEMPTS), lost)
-    chosen = (
-        select(
-            operations.c.id,
-            operations.c.key,
-            operations.c.status,
-            operations.c.job,
-            dependencies.c.key.label("first_key"),
-            _first.c.status.label("first_status"),
-            _first.c.status_message.label("first_message"),
-        )
-        .join(dependencies, dependencies.c.operation == operations.c.id)
-        .join(jobs, jobs.c.id == operations.c.job)
-        .outerjoin(_first, (_first.c.key == dependencies.c.key) & _first.c.current)
-        .where(operations.c.status == "pending", jobs.c.status.in_(ACTIVE_JOBS), hopeless)
-        .order_by(operations.c.id, dependencies.c.key)
-    )
-    once = {row.id: row for row in reversed(connection.execute(chosen).all())}
-    return list(once.values())
 
 
 def has_work(connection: Connection, job: int) -> bool:
     """Return whether a session can do something for an export: not where all its pending ones wait."""
-    counts = select(operations.c.status, func.count()).where(operations.c.job == job)
-    found = {row[0]: row[1] for row in connection.execute(counts.group_by(operations.c.status))}
-    if not found.get("pending") or found.get("sent"):
+    pending, sent = connection.execute(_STATES, {"job": job}).one()
+    if sent or not pending:  # without any pending ones it can be finished
         return True
-    if connection.execute(
-        select(operations.c.id).where(operations.c.job == job, is_sendable()).limit(1)
-    ).first():
-        return True
-    return any(row.job == job for row in blocked(connection))
+    return connection.execute(_FIRST_SENDABLE, {"job": job}).first() is not None
 
 
 def open_counts(connection: Connection, job: int) -> tuple[int, int]:
@@ -269,27 +239,55 @@ def stay(
     )
 
 
-def get_operations(connection: Connection, chosen: Select[Any]) -> list[Operation]:
-    """Return operations; ``chosen`` selects from the table of operations."""
-    rows = connection.execute(chosen).mappings().all()
-    counted = (
-        select(set_members.c.operation, func.count())
+def _attempts() -> ScalarSelect[Any]:
+    """Return how many sets that write an operation was in."""
+    wrote = (
+        select(func.count())
+        .select_from(set_members)
         .join(message_sets, message_sets.c.id == set_members.c.message_set)
-        .where(message_sets.c.kind == "write", set_members.c.operation.in_([row["id"] for row in rows]))
-        .group_by(set_members.c.operation)
+        .where(set_members.c.operation == operations.c.id, message_sets.c.kind == "write")
     )
-    attempts = {row[0]: row[1] for row in connection.execute(counted)} if rows else {}
-    return [_operation(row, attempts.get(row["id"], 0)) for row in rows]
+    return wrote.correlate(operations).scalar_subquery()
 
 
-def _operation(row: Any, attempts: int) -> Operation:
-    values = {name: row[name] for name in Operation.__dataclass_fields__ if name in row}
-    values["fields"] = from_json(row["fields"])
-    values["expected"] = from_json(row["expected"]) or {}
-    values["depends_on"] = tuple(from_json(row["depends_on"]))
-    return Operation(**values, attempts=attempts)
+_FIELDS = tuple(Operation.__dataclass_fields__)
+_JSON = tuple(_FIELDS.index(name) for name in ("fields", "expected", "depends_on"))
+WHOLE = select(*(operations.c[name] if name in operations.c else _attempts().label(name) for name in _FIELDS))
+"""Selects operations as :func:`get_operations` wants them."""
+
+
+def get_operations(
+    connection: Connection, chosen: Select[Any], parameters: Mapping[str, Any]
+) -> list[Operation]:
+    """Return operations; ``chosen`` is :data:`WHOLE`, narrowed down."""
+    return [_operation(row) for row in connection.execute(chosen, parameters)]
+
+
+def _operation(row: Any) -> Operation:
+    values = list(row)
+    for place in _JSON:
+        values[place] = from_json(values[place])
+    _, expected, depends_on = _JSON
+    values[expected] = values[expected] or {}
+    values[depends_on] = tuple(values[depends_on])
+    return Operation(*values)
 
 
 def by_keys(keys: Sequence[str]) -> Select[Any]:
     """Select the newest attempts at some keys."""
     return select(operations).where(operations.c.current, operations.c.key.in_(keys))
+
+
+OF_KEYS = WHOLE.where(operations.c.current, operations.c.key.in_(bindparam("keys", expanding=True)))
+"""Selects the newest attempts at the keys that are given with it."""
+
+# Said once: to work out anew what a statement means takes longer than to run it.
+_of_job = operations.c.job == bindparam("job", type_=Integer)
+SENDABLE = WHOLE.where(is_sendable()).order_by(operations.c.job, operations.c.position)
+SENDABLE = SENDABLE.limit(bindparam("most", type_=Integer))
+SENDABLE_OF_JOB = SENDABLE.where(_of_job)
+_FIRST_SENDABLE = select(operations.c.id).where(_of_job, is_sendable()).limit(1)
+_STATES = select(
+    exists().where(_of_job, operations.c.status == "pending"),
+    exists().where(_of_job, operations.c.status == "sent"),
+)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import Integer, Select, bindparam, exists, insert, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
 from toolkit.ledger_moves import (
-    blocked,
+    OF_KEYS,
+    SENDABLE,
+    SENDABLE_OF_JOB,
+    WHOLE,
     by_keys,
     get_operations,
     is_due,
-    is_sendable,
     move_operation,
     stay,
 )
@@ -118,11 +120,35 @@ class Operations(Jobs):
     def operation(self, key: str) -> Operation:
         """Return the newest attempt at one operation; ``LedgerError`` where there is none."""
         with self.reading() as connection:
-            chosen = select(operations).where(operations.c.key == key, operations.c.current)
-            found = get_operations(connection, chosen)
+            found = get_operations(connection, OF_KEYS, {"keys": [key]})
         if not found:
             raise LedgerError(f"there is no operation {key}")
         return found[0]
+
+    def operations_by_keys(self, keys: Sequence[str]) -> list[Operation]:
+        """Return the newest attempts at some operations in the order of the keys.
+
+        Raises
+        ------
+        LedgerError
+            There is none of one of them.
+        """
+        found = {}
+        with self.reading() as connection:
+            for batch in _batches(keys):
+                found.update({one.key: one for one in get_operations(connection, OF_KEYS, {"keys": batch})})
+        missing = [key for key in keys if key not in found]
+        if missing:
+            raise LedgerError(f"there is no operation {missing[0]}")
+        return [found[key] for key in keys]
+
+    def quickbooks_ids(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return of those operations that have one the ListID or TxnID by key."""
+        found = {}
+        with self.reading() as connection:
+            for batch in _batches(list(keys)):
+                found.update({row[0]: row[1] or row[2] for row in connection.execute(_IDS, {"keys": batch})})
+        return {key: quickbooks_id for key, quickbooks_id in found.items() if quickbooks_id}
 
     def sendable(self, limit: int, job: int | None = None) -> list[Operation]:
         """Return what may be sent now, in order: pending, its job served, its dependencies applied.
@@ -134,28 +160,15 @@ class Operations(Jobs):
         job : int, optional
             Of this job only.
         """
-        chosen = select(operations).where(is_sendable())
-        if job is not None:
-            chosen = chosen.where(operations.c.job == job)
         with self.reading() as connection:
-            ordered = chosen.order_by(operations.c.job, operations.c.position).limit(limit)
-            return get_operations(connection, ordered)
+            if job is None:
+                return get_operations(connection, SENDABLE, {"most": limit})
+            return get_operations(connection, SENDABLE_OF_JOB, {"most": limit, "job": job})
 
     def lookups_due(self, limit: int) -> list[Operation]:
         """Return unknown operations that QuickBooks is still to be asked for, whatever their jobs are."""
-        # Through the jobs, so that the index of operations by job and status finds the few there are.
-        everywhere = operations.c.job.in_(select(jobs.c.id))
-        # What refers to something that is looked up itself comes after that, when it has its ID.
-        first = operations.alias("first")
-        waits = (
-            select(dependencies.c.operation)
-            .join(first, (first.c.key == dependencies.c.key) & first.c.current)
-            .where(dependencies.c.operation == operations.c.id, is_due(first))
-        )
-        chosen = select(operations).where(everywhere, is_due(), ~exists(waits))
         with self.reading() as connection:
-            ordered = chosen.order_by(operations.c.job, operations.c.position).limit(limit)
-            return get_operations(connection, ordered)
+            return get_operations(connection, _DUE, {"most": limit})
 
     def leave_to_person(self, key: str, reason: str) -> None:
         """Note why QuickBooks cannot be asked for an unknown operation; a person decides on it.
@@ -178,8 +191,11 @@ class Operations(Jobs):
     def skip_blocked(self) -> int:
         """Skip what depends on something that will not be applied, with the reason; return how many."""
         skipped = 0
+        with self.reading() as connection:  # mostly there is none, and nobody has to wait for that
+            if not self._blocked(connection, committed=True):
+                return 0
         with self.writing() as connection:
-            while rows := blocked(connection):
+            while rows := self._blocked(connection, committed=False):
                 now = self.now()
                 for row in rows:
                     move_operation(connection, row, "skipped", now, message=_blocked_reason(row))
@@ -225,8 +241,8 @@ class Operations(Jobs):
 
     def _insert(self, connection: Any, job: int, rows: Sequence[Mapping[str, Any]]) -> None:
         keys = [row["key"] for row in rows]
-        for start in range(0, len(keys), 500):
-            older = operations.c.key.in_(keys[start : start + 500]) & operations.c.current
+        for batch in _batches(keys):
+            older = operations.c.key.in_(batch) & operations.c.current
             connection.execute(update(operations).where(older).values(current=False))
         values = [
             {
@@ -250,6 +266,30 @@ class Operations(Jobs):
         now = self.now()
         history = [{"operation": ids[key], "after": "pending", "at": now} for key in keys]
         connection.execute(insert(operation_history), history)
+
+
+def _due() -> Select[Any]:
+    """Select what is to be looked up: what refers to something that is, too, comes after it, with its ID."""
+    first = operations.alias("first")
+    waits = (
+        select(dependencies.c.operation)
+        .join(first, (first.c.key == dependencies.c.key) & first.c.current)
+        .where(dependencies.c.operation == operations.c.id, is_due(first))
+    )
+    ordered = WHOLE.where(is_due(), ~exists(waits)).order_by(operations.c.job, operations.c.position)
+    return ordered.limit(bindparam("most", type_=Integer))
+
+
+_DUE = _due()
+_IDS = select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(
+    operations.c.current, operations.c.key.in_(bindparam("keys", expanding=True))
+)
+_BATCH = 500
+
+
+def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _BATCH):
+        yield keys[start : start + _BATCH]
 
 
 def _under_way(standing: Any) -> bool:
