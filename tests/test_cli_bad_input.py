@@ -13,7 +13,7 @@ import cli_world
 import pytest
 from cli_world import QUARTER, Toolkit, fingerprint
 
-from toolkit.cli import books
+from toolkit.cli import serve
 from toolkit.rehearsal.sample import SAMPLE
 from toolkit.workspace import Workspace
 
@@ -358,7 +358,7 @@ def test_another_process_writes(toolkit: Toolkit, at: Any, monkeypatch: pytest.M
     workspace = at("carried")
     plans = SAMPLE / "billing" / "before" / "plans.csv"
     monkeypatch.setattr(Workspace.lock, "__defaults__", (0.2,))
-    monkeypatch.setattr(books, "SECONDS_FOR_OTHERS", 0.2)
+    monkeypatch.setattr(serve, "SECONDS_FOR_OTHERS", 0.2)
     script = [sys.executable, "-c", HOLD, str(workspace)]
     with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None

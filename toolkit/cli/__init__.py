@@ -10,16 +10,13 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
-from toolkit import __version__, cutover
-from toolkit.cli import backup, billing, books, fix, queue, resolve, setup, table
+from toolkit import __version__
+from toolkit.cli.commands import COMMANDS, Commands
 from toolkit.cli.shared import (
     EXIT_FINDINGS,
     EXIT_USAGE,
@@ -27,45 +24,11 @@ from toolkit.cli.shared import (
     Globals,
     JsonOption,
     WorkspaceOption,
-    add_command,
-    emit,
     named_workspace,
-    opened,
 )
 from toolkit.errors import ToolkitError
 
 __all__ = ["COMMANDS", "app", "main"]
-
-# In the order of a cutover, which is how --help lists them.
-COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": setup.demo,
-    "init": setup.init,
-    "set": setup.set_,
-    "doctor": setup.doctor,
-    "backup": backup.backup,
-    "restore": backup.restore,
-    "here": backup.here,
-    "import": books.import_,
-    "serve": books.serve,
-    "land": books.land,
-    "load": billing.load,
-    "table": table.table,
-    "map": billing.map_,
-    "add-item": books.add_item,
-    "carry-forward": billing.carry_forward,
-    "export": billing.export,
-    "jobs": queue.jobs,
-    "show": queue.show,
-    "approve": queue.approve,
-    "hold": queue.hold,
-    "release": queue.release,
-    "cancel": queue.cancel,
-    "resolve": resolve.resolve,
-    "fix": fix.fix,
-    "rehearse": books.rehearse,
-    "reconcile": queue.reconcile,
-    "undo": queue.undo,
-}
 
 HELP = """Move billing between BluBilling and QuickBooks Desktop.
 
@@ -78,14 +41,13 @@ Example: toolkit demo data/demo
 
 app = typer.Typer(
     name="toolkit",
+    cls=Commands,
     help=HELP,
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _name, _command in COMMANDS.items():
-    add_command(app, _name, _command)
 
 
 @app.callback(invoke_without_command=True)
@@ -106,35 +68,9 @@ def where(
         typer.echo(ctx.get_help())
         typer.echo(f"\nNo workspace is named: use -w DIR or set {WORKSPACE_VARIABLE}.")
         return
-    with opened(ctx, workspace) as ws:
-        steps = cutover.steps(ws)
-        following = next((step for step in steps if step.state != "done"), None)
-        document = {
-            "company": ws.company,
-            "rehearsal": ws.rehearsal,
-            "steps": [
-                {"name": s.name, "state": s.state, "detail": s.detail, "command": s.command} for s in steps
-            ],
-            "next": following.command if following else None,
-        }
+    from toolkit.cli.where import show_where
 
-        def show(console: Console) -> None:
-            console.print(f"{ws.company}{' (REHEARSAL)' if ws.rehearsal else ''}, {ws.path}", markup=False)
-            marks = {"done": "[x]", "open": "[ ]", "blocked": "[-]"}
-            for step in steps:
-                console.print(f"  {marks[step.state]} {step.name}: {step.detail}", markup=False)
-            command = _for_this_shell(following.command, workspace) if following else "nothing is open"
-            console.print(f"Next: {command}", markup=False, soft_wrap=True)
-
-        emit(ctx, as_json, document, show)
-
-
-def _for_this_shell(command: str, workspace: Path | None) -> str:
-    """Return a command as it can be typed here: with the -w that was needed for this one."""
-    if workspace is None:
-        return command
-    folder = f'"{workspace}"' if " " in str(workspace) else str(workspace)
-    return command.replace("toolkit ", f"toolkit -w {folder} ", 1)
+    show_where(ctx, workspace, as_json=as_json)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -28,8 +27,6 @@ from toolkit.display import show_findings, show_left_behind, terminal_table
 from toolkit.errors import UsageError
 from toolkit.tables_left_out import left_out_reason
 
-SECONDS_FOR_OTHERS = 2.0
-"""How long a server waits for a command that is just writing; another server will not end meanwhile."""
 KINDS = ("items", "customers", "invoices", "payments", "sales_receipts", "receivables", "lists", "all")
 
 
@@ -184,40 +181,6 @@ def add_item(
 
         emit(ctx, as_json, {"added": added, "findings": findings}, show)
     finish(findings)
-
-
-def serve(
-    ctx: typer.Context,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "localhost",
-    port: Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.")] = 8085,
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", help="Certificate file.", show_default=False)
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Key file.", show_default=False)] = None,
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Serve the Web Connector until Ctrl-C.
-
-    Example: toolkit serve --port 8085
-    """
-    from toolkit.wc_http import Server
-
-    if (tls_cert is None) != (tls_key is None):
-        raise UsageError("--tls-cert and --tls-key go together")
-    with opened(ctx, workspace) as ws, ws.reserve(timeout=SECONDS_FOR_OTHERS):
-        server = Server(ws, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key)
-        # Before it listens: whoever reads that it does may stop it at once.
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last is Ctrl-Break, on Windows only
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda number, frame: server.ask_to_stop())
-        server.start()
-        try:
-            typer.echo(f"Listening on {server.url} for {ws.company}{' (REHEARSAL)' if ws.rehearsal else ''}")
-            typer.echo(f"Support page: {server.url}support  Stop with Ctrl-C.")
-            server.wait()
-        finally:
-            server.stop()
-        typer.echo("Stopped.")
 
 
 def rehearse(

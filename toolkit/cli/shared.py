@@ -5,24 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import glob
-import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import pandas as pd
 import typer
-from rich.console import Console
-from tqdm import tqdm
 
-from toolkit.display import to_json
 from toolkit.errors import ToolkitError, UsageError, WorkspaceMoved
-from toolkit.workspace import Workspace
-from toolkit.workspace_place import elsewhere
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from toolkit.workspace import Workspace
 
 EXIT_DONE, EXIT_FINDINGS, EXIT_USAGE = 0, 1, 2
 WIDTH_OF_A_FILE = 110
@@ -53,12 +52,16 @@ class Globals:
 
 def console() -> Console:
     """Return the console that people read; into a file or pipe it writes lines of a fixed width."""
+    from rich.console import Console
+
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 @contextmanager
 def progress_of(what: str, *, as_json: bool) -> Iterator[Callable[[int], object]]:
     """Show the bytes of long work on the terminal, for people only; yield what takes their number."""
+    from tqdm import tqdm
+
     quiet = as_json or not sys.stderr.isatty()
     with tqdm(desc=what, unit="B", unit_scale=True, disable=quiet, leave=False, delay=1) as bar:
         yield bar.update
@@ -67,12 +70,6 @@ def progress_of(what: str, *, as_json: bool) -> Iterator[Callable[[int], object]
 def person() -> str:
     """Return who is at the keyboard, for decisions and approvals."""
     return getpass.getuser()
-
-
-def add_command(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
-    """Add a command; its docstring is the help, in which an example keeps its lines."""
-    text = (inspect.getdoc(command) or "").replace("Example: ", "\b\nExample: ")
-    app.command(name, help=text)(command)
 
 
 def named_workspace(ctx: typer.Context, workspace: Path | None) -> Path | None:
@@ -93,6 +90,8 @@ def folder_named(ctx: typer.Context, workspace: Path | None) -> Path:
 
 def _warn_of_another_place(ws: Workspace) -> None:
     """Say on standard error that a workspace was moved or copied: it can be read, and sends nothing."""
+    from toolkit.workspace_place import elsewhere
+
     with suppress(ToolkitError, OSError):  # what is wrong with the ledger, the command itself says
         other = elsewhere(ws.path, ws.ledger)
         if other:
@@ -108,6 +107,8 @@ def opened(ctx: typer.Context, workspace: Path | None) -> Iterator[Workspace]:
     UsageError
         None is named.
     """
+    from toolkit.workspace import Workspace
+
     ws = Workspace(folder_named(ctx, workspace))
     try:
         _warn_of_another_place(ws)
@@ -138,6 +139,8 @@ def expanded(files: Iterable[Path]) -> list[Path]:
 
 def emit(ctx: typer.Context, as_json: bool, document: Any, show: Callable[[Console], None]) -> None:
     """Print the JSON document, or let ``show`` print for people."""
+    from toolkit.display import to_json
+
     if as_json or ctx.obj.as_json:
         typer.echo(to_json(document))
     else:
