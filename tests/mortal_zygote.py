@@ -11,28 +11,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
-from exchange_world import PASSWORD
+from exchange_world import PASSWORD, without_recovery
 
 from toolkit import mortal_server
-from toolkit.exchange import Exchange
-from toolkit.ledger import REFUSED, Outcome
 from toolkit.workspace import Workspace
-
-
-def without_recovery() -> None:
-    """Send what has no answer anew, under a fresh id, as every careless tool does."""
-    choose = Exchange._choose
-
-    def careless(self: Exchange, session: Any, version: str) -> str:
-        lost = self._ledger.unanswered()
-        if lost is not None and lost.kind == "write":
-            waiting = [Outcome(key, "pending") for key in lost.members]
-            self._ledger.record_answer(lost.id, outcomes=waiting, set_status=REFUSED)
-        return choose(self, session, version)
-
-    setattr(Exchange, "_choose", careless)  # noqa: B010
 
 
 def become(folder: str, port: int, shift: float, variant: str) -> None:
@@ -44,7 +27,7 @@ def become(folder: str, port: int, shift: float, variant: str) -> None:
         lambda self, user, password: (user, password) == (self.user, PASSWORD),
     )
     if variant == "careless":
-        without_recovery()
+        without_recovery(setattr)
     try:
         mortal_server.serve(Path(folder), port, shift)
     finally:

@@ -22,12 +22,12 @@ from exchange_world import (
     customer,
     invoice,
     payment,
+    without_recovery,
 )
 from rehearsal_company import ACME
 
 from toolkit import cutover, extract, set_answers
 from toolkit.exchange import FAILED, Exchange
-from toolkit.ledger import REFUSED, Outcome
 from toolkit.quickbooks_codes import PARSE_ERROR
 from toolkit.rehearsal import Company
 from toolkit.rehearsal.sample import SAMPLE, sample_other_names, sample_tables
@@ -106,7 +106,7 @@ class Campaign:
 
     def ask(self) -> str:
         first, self.first = self.first, False
-        return self.world.ask(self.ticket, first=first)
+        return self.world.ask(self.ticket, first=first, checks=True)
 
     def carry(self, text: str) -> int | None:
         if self.random.random() > self.rate:
@@ -134,7 +134,7 @@ class Campaign:
     def refused(self, text: str) -> int:
         # Alone it would rightly be rejected; handed out twice, it may have been run and would be unknown.
         handed_out = self.world.ws.ledger.unanswered()
-        if text.count("requestID=") == 1 or handed_out is None or handed_out.tries > 1:
+        if handed_out is None or len(handed_out.members) < 2 or handed_out.tries > 1:
             return self.world.carry(self.ticket, text)
         return self.world.answer(self.ticket, "", PARSE_ERROR, "Error when parsing.")
 
@@ -315,16 +315,7 @@ def test_many_faults_lose_and_double_nothing(tmp_path: Path, template: Path, blo
 def test_the_campaign_finds_a_set_that_is_sent_anew_instead_of_again(
     tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choose = Exchange._choose
-
-    def careless(self: Exchange, session: Any, version: str) -> str:
-        lost = self._ledger.unanswered()
-        if lost is not None and lost.kind == "write":
-            waiting = [Outcome(key, "pending") for key in lost.members]
-            self._ledger.record_answer(lost.id, outcomes=waiting, set_status=REFUSED)
-        return choose(self, session, version)
-
-    monkeypatch.setattr(Exchange, "_choose", careless)
+    without_recovery(monkeypatch.setattr)
     found = 0
     for seed in range(3):
         try:
@@ -332,6 +323,17 @@ def test_the_campaign_finds_a_set_that_is_sent_anew_instead_of_again(
         except AssertionError:
             found += 1
     assert found
+
+
+@pytest.mark.slow
+def test_the_look_before_the_first_add_alone_keeps_documents_from_doubling(
+    tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_recovery(monkeypatch.setattr, checks=True)
+    for seed in range(3):
+        world = campaign(tmp_path / str(seed), template, seed).world
+        for kind in DOCUMENTS:
+            assert len(set(world.holds(kind))) == len(world.holds(kind))
 
 
 # --- the sample company -------------------------------------------------------------------------------------

@@ -174,6 +174,7 @@ def test_an_invoice_leaves_nothing_to_defaults() -> None:
         "subtotal": "100.00",
         "tax": "0.00",
         "total": "100.00",
+        "refers_to": {"C-1": "Acme", "I-1": "Hosting", "I-4": "No Tax"},
     }
     assert operation["depends_on"] == [] and operation["amount"] == Decimal("100.00")
 

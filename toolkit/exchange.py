@@ -10,16 +10,16 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
-import secrets
-import string
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
-from toolkit import extract, lookups, outcomes, qbxml_io, set_answers
+from toolkit import lookups, set_answers
 from toolkit.company_guard import agree_version, inspect, same_file
-from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError, WorkspaceLocked
-from toolkit.ledger import Job, MessageSet, Operation, Query, Session
+from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError
+from toolkit.exchange_next import NOTHING, NextDocument
+from toolkit.ledger import MessageSet, Session
+from toolkit.ledger_sessions import TAKEN_OVER
 from toolkit.quickbooks_codes import NOTHING_RAN, PARSE_ERROR, explain_hresult
 from toolkit.workspace import Workspace
 from toolkit.workspace_place import require_here
@@ -29,12 +29,9 @@ FINISHED, FAILED = 100, -1
 CONNECTION_TRIES = 2
 MOST_RESTARTS = 2
 """How often a query starts anew in one session because QuickBooks forgot its iterator."""
-SET_ID_CHARACTERS = string.ascii_uppercase + string.digits
-SET_ID_LENGTH = 20
 MOST_STRANGE = 5
 """How often a set is handed out to which the answers to other sets come."""
 ENDED = "This session has ended. Run the Web Connector again."
-NOTHING = "There is nothing to send."
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -58,6 +55,7 @@ class Exchange:
         self._ws = workspace
         self._ledger = workspace.ledger
         require_here(workspace.path, self._ledger)  # a copied folder must not send too
+        self._next = NextDocument(workspace)
         self._calls = threading.RLock()  # one conversation: calls never overlap, whatever the client does
 
     # --- the calls ------------------------------------------------------------------------------------
@@ -70,7 +68,9 @@ class Exchange:
             with self._calls:
                 if self._is_busy():
                     return "", BUSY
-                if not self._has_work():
+                # What QuickBooks had locked in a session that died waits no longer for the end of that one.
+                self._ledger.end_sessions(TAKEN_OVER)
+                if not self._next.has_work():
                     return "", NONE
                 return self._ledger.open_session(user), self._ws.settings["company_file"] or ""
         except (ToolkitError, OSError) as error:
@@ -88,7 +88,7 @@ class Exchange:
                 version = self._meet(ticket, hcp, company_file, country, major, minor)
             elif company_file and not same_file(company_file, session.facts["company_file"]):
                 raise ProtocolError(f"Another company file was opened meanwhile: {company_file}.")
-            return self._choose(session, str(version))
+            return self._next.text(session, str(version))
 
         return self._in_session(ticket, choose, "")
 
@@ -118,6 +118,9 @@ class Exchange:
                 return self._progress(session)
             if open_set.kind == "lookup":
                 self._take_lookup(open_set, data)
+                return self._progress(session)
+            if open_set.kind == "check":
+                self._take_check(open_set, data)
                 return self._progress(session)
             return self._take_read(session, open_set, data)
 
@@ -222,164 +225,16 @@ class Exchange:
         self._ledger.update_session(ticket, version=version, company_file=company_file)
         return version
 
-    # --- what to send ---------------------------------------------------------------------------------
-
-    def _has_work(self) -> bool:
-        # What is unknown comes before the jobs are settled: one of which an operation may still be sent
-        # again, or hangs on what may turn out to be applied, is not complete.
-        return bool(
-            self._ledger.unanswered() is not None or self._ledger.lookups_due(1) or self._settle() is not None
-        )
-
     def _progress(self, session: Session) -> int:
         if session.closed_at is not None:
             return FAILED
-        if not self._has_work():
+        if not self._next.has_work():
             return FINISHED
         return min(FINISHED - 1, int(self._ledger.progress(session.opened_at) * FINISHED))
 
     def _go_on(self, session: Session) -> int:
         """Return how to go on after an error: with other work, or not at all, so that the error shows."""
-        return self._progress(session) if self._has_work() else FAILED
-
-    def _settle(self) -> Job | None:
-        """Finish the jobs for which nothing is left to do, and return the next one that needs QuickBooks."""
-        self._ledger.skip_blocked()
-        while (job := self._ledger.next_job()) is not None:
-            if job.is_import:
-                if any(query.status != "done" for query in self._ledger.queries(job.id)):
-                    return job
-                self._finish_import(job)
-            elif self._ledger.sendable(1, job.id):
-                return job
-            else:
-                self._finish_export(job)
-        return None
-
-    def _finish_import(self, job: Job) -> None:
-        """Land an import whose last answer came right before a crash."""
-        try:
-            extract.land_job(self._ws, job.id)
-        except (WorkspaceLocked, LedgerError):
-            raise  # for the moment only
-        except ToolkitError as error:
-            self._ledger.set_job(job.id, "failed", f"its answers could not be landed: {error}")
-
-    def _finish_export(self, job: Job) -> None:
-        problem = set_answers.land_export(self._ws, job.id)
-        if job.status == "queued":
-            self._ledger.set_job(job.id, "running")
-        self._ledger.set_job(job.id, "complete", problem)
-
-    def _choose(self, session: Session, version: str) -> str:
-        lost = self._ledger.unanswered()
-        if lost is not None and lost.kind == "write":
-            # Identical text under the same id: QuickBooks runs it at most once.
-            return self._ledger.resend(lost.id, session.ticket).text.decode("ascii")
-        if lost is not None:
-            self._give_up(lost)
-        if question := lookups.next_set(self._ledger, session.ticket, version):
-            return question.decode("ascii")
-        while (job := self._settle()) is not None:
-            text = (self._next_query if job.is_import else self._next_set)(job, session, version)
-            if text:
-                return text
-        if not session.error:
-            self._ledger.set_session_error(session.ticket, NOTHING)
-        return ""
-
-    def _give_up(self, lost: MessageSet) -> None:
-        """Let go of a read without an answer: its queries start anew."""
-        self._ledger.abandon_set(lost.id)
-        for number in lost.queries:
-            self._ledger.restart_query(number)
-
-    def _next_query(self, job: Job, session: Session, version: str) -> str:
-        """Return the text of the next page of an import; ``""`` where it cannot be asked for."""
-        query = next(query for query in self._ledger.queries(job.id) if query.status != "done")
-        try:
-            text = qbxml_io.build([self._request(query)], version=version)
-        except QbxmlError as error:
-            self._ledger.set_job(job.id, "failed", f"{query.name} cannot be asked: {error}")
-            return ""
-        self._ledger.open_set(session.ticket, "read", None, text, [query.id])
-        return text.decode("ascii")
-
-    def _request(self, query: Query) -> qbxml_io.Request:
-        fields = dict(query.fields)
-        iterator = None
-        if query.iterate:
-            fields["MaxReturned"] = self._ws.settings["page_size"]
-            iterator = "Continue" if query.iterator_id else "Start"
-        return qbxml_io.Request(
-            query.name,
-            fields,
-            request_id=set_answers.request_id(query),
-            iterator=iterator,
-            iterator_id=query.iterator_id,
-        )
-
-    def _next_set(self, job: Job, session: Session, version: str) -> str:
-        """Return the text of the next message set of an export; ``""`` where what was next is skipped."""
-        chosen = [one for one in self._batch(job) if not self._held_back(one, job)]
-        if not chosen:
-            return ""
-        set_id = "".join(secrets.choice(SET_ID_CHARACTERS) for _ in range(SET_ID_LENGTH))
-        clears = self._ledger.uncleared()
-        try:
-            text = self._text(chosen, version, set_id, clears)
-        except (QbxmlError, ProtocolError):
-            if not self._skip_unwritable(chosen, version):
-                raise
-            return ""
-        exports = session.facts.get("exports", [])
-        if job.id not in exports:
-            self._ledger.update_session(session.ticket, exports=[*exports, job.id])
-        self._ledger.open_set(session.ticket, "write", set_id, text, [one.key for one in chosen], clears)
-        return text.decode("ascii")
-
-    def _batch(self, job: Job) -> list[Operation]:
-        """Return the next operations; one that was refused together with others goes alone."""
-        ready = self._ledger.sendable(self._ws.settings["set_size"], job.id)
-        alone = [one for one in ready if one.status_message == set_answers.REFUSED_TOGETHER]
-        return alone[:1] or ready
-
-    def _held_back(self, operation: Operation, job: Job) -> bool:
-        """Skip a payment whose invoice came back otherwise than meant after the job was queued.
-
-        A person looks at the invoice; a job that is queued after that sends the payment.
-        """
-        if operation.record_kind != "payment":
-            return False
-        for key in operation.depends_on:
-            first = self._ledger.operation(key)
-            if not (first.status_message or "").startswith(outcomes.DIFFERS):
-                continue
-            applied = [step["at"] for step in self._ledger.history(key) if step["after"] == "applied"]
-            if applied and applied[-1] >= job.created_at:
-                why = (
-                    f"waits for a person to look at {key}, which {first.status_message}; then export it again"
-                )
-                self._ledger.skip(operation.key, why)
-                return True
-        return False
-
-    def _text(
-        self, chosen: Sequence[Operation], version: str, set_id: str | None = None, clears: str | None = None
-    ) -> bytes:
-        requests = outcomes.requests(chosen, lambda key: self._ledger.operation(key).quickbooks_id, version)
-        return qbxml_io.build(requests, version=version, new_message_set_id=set_id, old_message_set_id=clears)
-
-    def _skip_unwritable(self, chosen: Sequence[Operation], version: str) -> int:
-        """Skip what cannot be written as qbXML, so that the rest can go; return how many."""
-        skipped = 0
-        for operation in chosen:
-            try:
-                self._text([operation], version)
-            except (QbxmlError, ProtocolError) as error:
-                self._ledger.skip(operation.key, f"it cannot be written as qbXML: {error}")
-                skipped += 1
-        return skipped
+        return self._progress(session) if self._next.has_work() else FAILED
 
     # --- what an answer means -------------------------------------------------------------------------
 
@@ -395,7 +250,7 @@ class Exchange:
         if restarts < MOST_RESTARTS and set_answers.lost_iterator(query, data):
             self._ws.save_answer(data, name=query.name)
             self._ledger.update_session(session.ticket, **{f"restarts_{query.id}": restarts + 1})
-            self._give_up(open_set)
+            self._next.give_up(open_set)
             return self._progress(session)
         problem = set_answers.record_read(self._ws, open_set, data)
         if problem is None:
@@ -411,15 +266,23 @@ class Exchange:
         for job in sorted(job for job in jobs if self._ledger.job(job).ended):
             set_answers.land_export(self._ws, job)  # nobody else lands what came of it afterwards
 
+    def _take_check(self, open_set: MessageSet, data: bytes) -> None:
+        path = self._ws.inbox_name(self._ws.save_answer(data, name="check"))
+        try:
+            lookups.record_check(self._ledger, open_set, data, path)
+        except QbxmlError as error:
+            self._next.give_up(open_set)
+            raise ProtocolError(f"{error}. Run the Web Connector again: nothing was sent.") from error
+
     def _take_failure(self, session: Session, open_set: MessageSet, hresult: str, message: str) -> int:
         """Record that QuickBooks could not run a document; return the progress, or a negative number."""
         said = explain_hresult(hresult, message)
         unreadable = hresult.lower() == PARSE_ERROR
         self._ledger.set_session_error(session.ticket, said)
-        if open_set.kind == "lookup" and unreadable:
+        if open_set.kind in ("lookup", "check") and unreadable:
             lookups.record_refused(self._ledger, open_set, said)
         elif open_set.kind != "write":
-            self._give_up(open_set)
+            self._next.give_up(open_set)
             if unreadable:
                 for number in open_set.queries:
                     self._ledger.set_job(self._ledger.query(number).job, "failed", said)

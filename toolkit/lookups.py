@@ -1,7 +1,8 @@
-"""Message sets that look up unknown operations: cut, handed out, and their answers recorded.
+"""Message sets that only ask about operations: cut, handed out, and their answers recorded.
 
-They come before anything new is sent, and change nothing, so that they carry no set id: one without an answer
-is given up and asked anew. What an answer means is for ``witness.py`` to say.
+A *lookup* asks what became of unknown operations, before anything new is sent; a *check* asks right before
+operations are sent whether they still may be. Neither changes QuickBooks, so that they carry no set id: one
+without an answer is given up and asked anew. What an answer means is for ``witness.py`` and ``presend.py``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import secrets
 import string
 from collections.abc import Mapping, Sequence
 
-from toolkit import qbxml_io, witness
+from toolkit import outcomes, presend, qbxml_io, witness
 from toolkit.errors import LedgerError, ProtocolError, QbxmlError
-from toolkit.ledger import Ledger, MessageSet, Operation, Outcome
+from toolkit.ledger import REFUSED, Ledger, MessageSet, Operation, Outcome
+
+NOT_CHECKED = "it could not be checked"
 
 LOOKUP_SIZE = 20
 """Operations in one set; each has two queries at most."""
@@ -41,7 +44,7 @@ def next_set(ledger: Ledger, ticket: str, version: str) -> bytes:
         qbXML version that is spoken.
     """
     while due := _batch(ledger):
-        mark = "L" + "".join(secrets.choice(_CHARACTERS) for _ in range(12))
+        mark = _mark()
         chosen: list[Operation] = []
         asked: list[qbxml_io.Request] = []
         for operation in due:
@@ -68,7 +71,7 @@ def _batch(ledger: Ledger) -> list[Operation]:
 
 
 def _queries(ledger: Ledger, operation: Operation, mark: str) -> list[qbxml_io.Request]:
-    asked = witness.queries(operation, _Known(ledger))
+    asked = witness.queries(operation, Known(ledger))
     return [
         qbxml_io.Request(query.name, query.fields, request_id=f"{mark}-{number}")
         for number, query in enumerate(asked, start=1)
@@ -98,24 +101,11 @@ def record(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str) -
         ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
         return
     ids = [quickbooks_id for one in found.values() for quickbooks_id in one.rows]
-    known = _Known(ledger)
+    known = Known(ledger)
     told = witness.verdicts(
         [one for one in members if one.status == "unknown"], found, known, ledger.bound(ids)
     )
     ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
-
-
-class _Known:
-    """The ListID or TxnID of an applied operation, by its key."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def __call__(self, key: str) -> str | None:
-        try:
-            return self._ledger.operation(key).quickbooks_id
-        except LedgerError:
-            return None
 
 
 def _asked(open_set: MessageSet, members: Sequence[Operation]) -> Mapping[str, tuple[str, qbxml_io.Request]]:
@@ -129,9 +119,116 @@ def _asked(open_set: MessageSet, members: Sequence[Operation]) -> Mapping[str, t
 
 
 def record_refused(ledger: Ledger, open_set: MessageSet, said: str) -> None:
-    """Record that QuickBooks cannot parse a lookup: each operation is asked for alone, and not for ever."""
-    ledger.record_answer(open_set.id, outcomes=_failed(open_set.members, said))
+    """Record that QuickBooks cannot parse a set: each operation is asked for alone, and not for ever."""
+    if open_set.kind == "lookup":
+        told = _failed(open_set.members, said)
+    elif len(open_set.members) == 1:
+        told = [Outcome(open_set.members[0], "skipped", message=f"{presend.HELD_BACK}{NOT_CHECKED}: {said}")]
+    else:
+        told = [Outcome(key, "pending", message=outcomes.REFUSED_TOGETHER) for key in open_set.members]
+    ledger.record_answer(open_set.id, outcomes=told, set_status=REFUSED)
 
 
 def _failed(members: Sequence[str], why: str) -> list[Outcome]:
     return [Outcome(key, "unknown", message=witness.FAILED + why) for key in members]
+
+
+# --- checks -------------------------------------------------------------------------------------------------
+
+
+def needs_check(ledger: Ledger, operation: Operation) -> bool:
+    """Return whether there is anything to ask before an operation is sent."""
+    try:
+        return bool(presend.questions([operation], Known(ledger)))
+    except ProtocolError:
+        return True  # it refers to nothing that is there: next_check says so
+
+
+def next_check(ledger: Ledger, ticket: str, version: str, operations: Sequence[Operation]) -> bytes:
+    """Return the document that checks operations, kept in the ledger; ``b""`` where there is nothing to ask.
+
+    What cannot be asked for is skipped, with the reason.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the workspace.
+    ticket : str
+        Of the session that will send them.
+    version : str
+        qbXML version that is spoken.
+    operations : sequence of Operation
+        That are to be sent together, in their order.
+    """
+    known, chosen = Known(ledger), []
+    for operation in operations:
+        try:
+            qbxml_io.build(presend.questions([operation], known), version=version)
+        except (ProtocolError, QbxmlError) as error:
+            ledger.skip(operation.key, f"{presend.HELD_BACK}{NOT_CHECKED}: {error}")
+            continue
+        chosen.append(operation)
+    mark = _mark()
+    asked = [
+        qbxml_io.Request(query.name, query.fields, request_id=f"{mark}-0-{number}")
+        for number, query in enumerate(presend.questions(chosen, known), start=1)
+    ]
+    if not asked:
+        return b""
+    text = qbxml_io.build(asked, version=version)
+    ledger.open_set(ticket, "check", None, text, [one.key for one in chosen])
+    return text
+
+
+def record_check(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str) -> None:
+    """Record what the answer to a check says of each operation.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the workspace.
+    open_set : MessageSet
+        The check.
+    data : bytes
+        The answer, which is kept already.
+    inbox_path : str
+        Where.
+
+    Raises
+    ------
+    QbxmlError
+        It cannot be read: nothing is recorded, and it is asked for again.
+    """
+    asked = {str(query.request_id): query for query in qbxml_io.parse_requests(open_set.text).requests}
+    seen = presend.gather(qbxml_io.parse(io.BytesIO(data)), asked)
+    members = [ledger.operation(key) for key in open_set.members]
+    told = presend.verdicts(
+        [one for one in members if one.status == "pending"],
+        seen,
+        Known(ledger),
+        ledger.bound(quickbooks_id for rows in seen.rows.values() for quickbooks_id in rows),
+        ledger.said_absent(open_set.members),
+    )
+    ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
+
+
+# --- both ---------------------------------------------------------------------------------------------------
+
+
+def _mark() -> str:
+    """Return what the requestIDs of one set begin with."""
+    return "L" + "".join(secrets.choice(_CHARACTERS) for _ in range(12))
+
+
+class Known:
+    """The ListID or TxnID of an applied operation, by its key."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __call__(self, key: str) -> str | None:
+        """Return it; ``None`` where it is not applied, or there is none of that key."""
+        try:
+            return self._ledger.operation(key).quickbooks_id
+        except LedgerError:
+            return None

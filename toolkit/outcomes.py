@@ -17,9 +17,13 @@ from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.qbxml_versions import fit, left_out_note
 from toolkit.quickbooks_codes import NAME_TAKEN, NOT_PROCESSED, OUT_OF_DATE, explain_status, is_busy
+from toolkit.references import REFERS_TO
 
 DIFFERS = "differs from what was meant: "
 """How the message of an applied operation begins whose record holds something else than was sent."""
+
+REFUSED_TOGETHER = "refused together with others; sent alone next"
+"""Message of a pending operation that stood in a document which QuickBooks could not parse."""
 
 MOST_TRIES = 3
 """In how many sets an operation goes out of which QuickBooks says each time that it did not process it."""
@@ -286,8 +290,8 @@ def differences(operation: Operation, row: Row, applied: Sequence[Row], known: K
     Parameters
     ----------
     operation : Operation
-        With ``expected``: names of columns (or ``total``, ``tax``, ``unapplied``) to values as text, and
-        ``applied``: what a payment was to pay.
+        With ``expected``: names of columns (or ``total``, ``tax``, ``unapplied``) to values as text,
+        ``applied``: what a payment was to pay, and ``refers_to``, which was checked before it was sent.
     row : mapping
         The record in the answer, a row of its ``quickbooks.*`` table; empty where it has none.
     applied : sequence of mapping
@@ -299,7 +303,7 @@ def differences(operation: Operation, row: Row, applied: Sequence[Row], known: K
         return []
     found = []
     for name, meant in operation.expected.items():
-        if name == "applied" or meant is None:
+        if name in ("applied", REFERS_TO) or meant is None:
             continue
         value = value_of(name, row)
         same = value == Decimal(meant) if name in _AMOUNTS else str(value) == str(meant)

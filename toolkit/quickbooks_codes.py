@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FOUND_NOTHING = 1
+NOT_ALL_FOUND = 500
+"""Warning: some of what was asked for by number, name or id is not there."""
+
 NAME_TAKEN = 3100
 OUT_OF_DATE = 3200
 

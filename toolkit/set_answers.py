@@ -33,8 +33,6 @@ DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 MOST_READS = 3
 """How many unreadable answers a set may get before its operations are unknown."""
 
-REFUSED_TOGETHER = "refused together with others; sent alone next"
-
 _REQUEST_ID = re.compile(rb'requestID\s*=\s*["\'](J\d+Q\d+P\d+)["\']')
 _SPOKEN = re.compile(rb'<\?qbxml version="([0-9.]+)"')
 _log = logging.getLogger(__name__)
@@ -48,11 +46,12 @@ def request_id(query: Query) -> str:
 def is_about(ws: Workspace, open_set: MessageSet, data: bytes) -> bool | None:
     """Return whether an answer is one to this set; ``None`` where it does not tell."""
     looked, paged = lookups.REQUEST_ID.search(data), _REQUEST_ID.search(data)
-    if open_set.kind == "lookup" and looked is not None:
+    asks = open_set.kind in ("lookup", "check")
+    if asks and looked is not None:
         return looked[1] in open_set.text
     if (looked, paged) != (None, None) and (open_set.kind != "read" or looked is not None):
         return False
-    if open_set.kind == "lookup":
+    if asks:
         return False if b"newMessageSetID=" in data else None
     if open_set.kind == "write":
         try:
@@ -116,7 +115,7 @@ def record_refused(ws: Workspace, open_set: MessageSet, said: str, *, our_fault:
     elif len(open_set.members) == 1:
         found = _all(open_set.members, "rejected", said)
     else:
-        found = _all(open_set.members, "pending", REFUSED_TOGETHER)
+        found = _all(open_set.members, "pending", outcomes.REFUSED_TOGETHER)
     ws.ledger.record_answer(open_set.id, outcomes=found, set_status=REFUSED)
 
 

@@ -19,6 +19,7 @@ from toolkit.checks_drafts import Document, Draft, Operation, Payment
 from toolkit.checks_versions import assumed_version, left_out_by_version
 from toolkit.errors import SettingError, UsageError
 from toolkit.qbxml_versions import LATEST
+from toolkit.references import REFERS_TO, references
 from toolkit.settings import Settings
 from toolkit.tables import findings
 from toolkit.transform_customers import customer_drafts, customer_operation, item_draft, item_operation
@@ -279,6 +280,8 @@ class _Planner:
             draft.findings = check_row(self.context, draft)
             if not _errors(draft):
                 draft.operations = make(draft)
+                for operation in draft.operations:
+                    _name_references(self.context, operation)
                 draft.findings += check_request(self.context, draft)
             errors = _errors(draft)
             if errors:
@@ -347,6 +350,15 @@ class _Planner:
         customers = sorted(self.customers, key=_depth(self.context))
         drafts = [*self.items.values(), *customers, *self.documents, *self.payments]
         return [draft for draft in drafts if not draft.stays]
+
+
+def _name_references(context: Context, operation: Operation) -> None:
+    """Keep what the items and customers are called that an operation refers to: they may be renamed."""
+    rows = {"item": context.items, "customer": context.quickbooks_customers}
+    meant = references(operation.record_kind, operation.fields)
+    named = {list_id: rows[kind].get(list_id, {}).get("full_name") for kind, list_id in meant}
+    if names := {list_id: name for list_id, name in named.items() if name}:
+        operation.expected[REFERS_TO] = names
 
 
 def _depth(context: Context) -> Callable[[Draft], tuple[int, str]]:

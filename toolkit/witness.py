@@ -46,7 +46,7 @@ from toolkit import outcomes, qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
-from toolkit.quickbooks_codes import FOUND_NOTHING, NAME_TAKEN, OUT_OF_DATE, explain_status
+from toolkit.quickbooks_codes import FOUND_NOTHING, NAME_TAKEN, NOT_ALL_FOUND, OUT_OF_DATE, explain_status
 
 NOT_FOUND = "it is not in QuickBooks: "
 """How the message begins of an operation that was looked up, was not there and is sent again."""
@@ -64,7 +64,6 @@ QUERIES = {
     "customer": "CustomerQuery",
     "item": "ItemQuery",
 }
-_NAMED_ABSENT = 500  # warning: something asked for by number or name is not there
 _MARKER = re.compile(r"\[bb:.+?\]")
 _APPLICATIONS = "quickbooks.payment_applications"
 
@@ -184,7 +183,7 @@ def gather(
     for event in events:
         if isinstance(event, qbxml_io.Status) and event.request_id is not None and event.request_id in asked:
             key, query = asked[event.request_id]
-            fine = {0, FOUND_NOTHING} | ({_NAMED_ABSENT} if "EntityFilter" not in query.fields else set())
+            fine = {0, FOUND_NOTHING} | ({NOT_ALL_FOUND} if "EntityFilter" not in query.fields else set())
             if event.request != query.name or event.code not in fine:
                 found[key].problem = explain_status(event.code, event.message)
             answered.add(event.request_id)
@@ -336,26 +335,33 @@ def likeness(operation: Operation, row: Row, known: Known) -> str | None:
         account = operation.expected.get("account_number")
         whole = bool(account) and row.get("account_number") == account
         return "whole" if whole and not foreign else "part"  # found by its full name, which nobody else has
-    number = number_of(operation)
-    meant = outcomes.resolve(operation.fields.get("CustomerRef"), known) or {}
-    same_number = bool(number) and str(row.get("ref_number") or "").casefold() == str(number).casefold()
-    same_customer = _same_customer(meant, row)
-    same_rest = same_customer and str(row.get("txn_date")) == operation.fields.get("TxnDate")
-    same_rest = same_rest and _same_total(operation, row)
-    if same_number and same_rest:
+    same = same_number(operation, row)
+    of_customer = same_customer(operation, row, known)
+    same_rest = of_customer and str(row.get("txn_date")) == operation.fields.get("TxnDate")
+    same_rest = same_rest and same_total(operation, row)
+    if same and same_rest:
         return "part" if foreign else "whole"
     # The number of a payment is its check's, which customers share; that of a document is BluBilling's.
-    named = same_number and (same_customer or operation.record_kind != "payment")
+    named = same and (of_customer or operation.record_kind != "payment")
     return "part" if named or same_rest else None
 
 
-def _same_customer(meant: Mapping[str, Any], row: Row) -> bool:
+def same_number(operation: Operation, row: Row) -> bool:
+    """Return whether a document has the number of an operation."""
+    number = number_of(operation)
+    return bool(number) and str(row.get("ref_number") or "").casefold() == str(number).casefold()
+
+
+def same_customer(operation: Operation, row: Row, known: Known) -> bool:
+    """Return whether a document is one of the operation's customer; raises as ``outcomes.resolve`` does."""
+    meant = outcomes.resolve(operation.fields.get("CustomerRef"), known) or {}
     if "ListID" in meant:
         return bool(row.get("customer_list_id") == meant["ListID"])
     return str(row.get("customer_full_name") or "").casefold() == str(meant.get("FullName")).casefold()
 
 
-def _same_total(operation: Operation, row: Row) -> bool:
+def same_total(operation: Operation, row: Row) -> bool:
+    """Return whether a document has the total of an operation."""
     name = "total_amount" if operation.record_kind == "payment" else "total"
     meant = operation.expected.get(name)
     if meant is None:

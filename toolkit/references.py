@@ -1,0 +1,46 @@
+"""What a request refers to: the items and customers that QuickBooks must have when it comes.
+
+Pure: the fields of a request in, ListIDs out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+REFERS_TO = "refers_to"
+"""Key in an operation's ``expected``: what each ListID that it refers to was called when it was planned."""
+
+_KINDS = {"ItemRef": "item", "ItemSalesTaxRef": "item", "CustomerRef": "customer"}
+
+
+def references(record_kind: str, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the items and customers that a request refers to by ListID, each once, in its order.
+
+    Parameters
+    ----------
+    record_kind : str
+        ``item``, ``customer``, ``invoice``, ``credit_memo`` or ``payment``.
+    fields : mapping
+        Of the request. What refers to another operation, which has no ListID yet, is passed over.
+
+    Returns
+    -------
+    list of tuple
+        ``("item" or "customer", ListID)``.
+    """
+    return list(dict.fromkeys(_walk(record_kind, fields)))
+
+
+def _walk(record_kind: str, content: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(content, list):
+        for each in content:
+            yield from _walk(record_kind, each)
+    elif isinstance(content, Mapping):
+        for name, value in content.items():
+            # A parent is in the same list as its child.
+            kind = record_kind if name == "ParentRef" else _KINDS.get(name)
+            if kind is None:
+                yield from _walk(record_kind, value)
+            elif isinstance(value, Mapping) and isinstance(value.get("ListID"), str):
+                yield kind, value["ListID"]
