@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from toolkit.errors import LedgerError
 from toolkit.ledger_schema import crosswalk
@@ -20,25 +20,71 @@ def bind_rows(connection: Connection, rows: Iterable[Mapping[str, Any]], now: dt
     A record that is bound already takes the new values given. What came from QuickBooks stays so: a carried
     document never turns into one of ours.
     """
+    given = [_given(row) for row in rows]
+    if not given:
+        return 0
+    standing = _standing(connection, given)
+    fresh: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     changed = 0
-    for row in rows:
-        unknown = row.keys() - set(crosswalk.c.keys())
-        missing = [name for name in _KEY if not row.get(name)]
-        if unknown or missing:
-            problem = f"no column {sorted(unknown)[0]}" if unknown else f"no {missing[0]}"
-            raise LedgerError(f"the crosswalk cannot keep {row.get('key')!r}: {problem}")
-        given = {name: value for name, value in row.items() if value is not None and name != "bound_at"}
-        given.setdefault("origin", "billing")
-        same = [crosswalk.c[name] == row[name] for name in _KEY]
-        before = connection.execute(select(crosswalk).where(*same)).mappings().first()
+    for row in given:
+        key = tuple(row[name] for name in _KEY)
+        before = standing.get(key)
         if before is None:
-            connection.execute(insert(crosswalk).values(**given, bound_at=now))
+            standing[key] = row = {"origin": "billing", **row}
+            fresh.setdefault(tuple(row), []).append({**row, "bound_at": now})
             changed += 1
             continue
-        if before["origin"] == "quickbooks":
-            given["origin"] = "quickbooks"
-        news = {name: value for name, value in given.items() if before[name] != value}
+        news = _news(row, before)
         if news:
+            _write(connection, fresh)
+            same = [crosswalk.c[name] == row[name] for name in _KEY]
             connection.execute(update(crosswalk).where(*same).values(**news))
+            standing[key] = {**before, **news}
             changed += 1
+    _write(connection, fresh)
     return changed
+
+
+def _given(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row says; ``LedgerError`` where the crosswalk cannot keep it."""
+    unknown = row.keys() - _COLUMNS
+    missing = [name for name in _KEY if not row.get(name)]
+    if unknown or missing:
+        problem = f"no column {sorted(unknown)[0]}" if unknown else f"no {missing[0]}"
+        raise LedgerError(f"the crosswalk cannot keep {row.get('key')!r}: {problem}")
+    return {name: value for name, value in row.items() if value is not None and name != "bound_at"}
+
+
+def _news(row: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row changes of the one that is bound."""
+    given = {"origin": "billing", **row}
+    if before["origin"] == "quickbooks":
+        given["origin"] = "quickbooks"
+    return {name: value for name, value in given.items() if before.get(name) != value}
+
+
+def _standing(connection: Connection, given: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    by_kind: dict[str, list[str]] = {}
+    for row in given:
+        by_kind.setdefault(row["record_kind"], []).append(row["key"])
+    for kind, keys in by_kind.items():
+        for start in range(0, len(keys), _BATCH):
+            batch = {"kind": kind, "keys": keys[start : start + _BATCH]}
+            for bound in connection.execute(_BOUND, batch).mappings():
+                found[tuple(bound[name] for name in _KEY)] = dict(bound)
+    return found
+
+
+def _write(connection: Connection, fresh: dict[tuple[str, ...], list[dict[str, Any]]]) -> None:
+    for rows in fresh.values():
+        connection.execute(_NEW, rows)
+    fresh.clear()
+
+
+_BATCH = 500
+_COLUMNS = set(crosswalk.c.keys())
+_NEW = insert(crosswalk)
+_BOUND = select(crosswalk).where(
+    crosswalk.c.record_kind == bindparam("kind"), crosswalk.c.key.in_(bindparam("keys", expanding=True))
+)

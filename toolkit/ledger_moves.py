@@ -200,43 +200,47 @@ class Moves:
         history = {"operation": row.id, "before": row.status, "after": after, "at": now, "message": message}
         self._history.append({**history, "message_set": message_set, "status_code": status_code})
 
+    def stay(
+        self,
+        row: Any,
+        now: dt.datetime,
+        message: str | None,
+        *,
+        status_code: int | None = None,
+        message_set: int | None = None,
+    ) -> None:
+        """Take in a message on an operation that stays in its state; the parameters of :func:`stay`."""
+        code = row.status_code if status_code is None else status_code
+        told = {"status_code": code, "status_message": message}
+        self._changes.setdefault(tuple(told), []).append({"this_operation": row.id, **told})
+        history = {"operation": row.id, "before": row.status, "after": row.status, "at": now}
+        told_of = {"message": message, "message_set": message_set, "status_code": status_code}
+        self._history.append({**history, **told_of})
+
     def write(self, connection: Connection) -> None:
         """Write them, and their history."""
         for changes in self._changes.values():
             connection.execute(_CHANGE, changes)
         if self._history:
-            connection.execute(insert(operation_history), self._history)
+            connection.execute(_HISTORY, self._history)
         self._changes, self._history = {}, []
 
 
 _CHANGE = update(operations).where(operations.c.id == bindparam("this_operation"))
+_HISTORY = insert(operation_history)
 
 
-def stay(
-    connection: Connection,
-    row: Any,
-    now: dt.datetime,
-    message: str | None,
-    *,
-    status_code: int | None = None,
-    message_set: int | None = None,
-) -> None:
+def stay(connection: Connection, row: Any, now: dt.datetime, message: str | None) -> None:
     """Keep a message on an operation that stays in its state, in its history too.
 
     Parameters
     ----------
     row : Row
-        Its ``id``, ``status`` and ``status_code``, read in this transaction.
-    status_code : int, optional
-        Without, the one that it has stands.
+        Its ``id``, ``status`` and ``status_code``, read in this transaction; the code stands.
     """
-    code = row.status_code if status_code is None else status_code
-    told = {"status_code": code, "status_message": message}
-    connection.execute(update(operations).where(operations.c.id == row.id).values(**told))
-    history = {"operation": row.id, "before": row.status, "after": row.status, "at": now, "message": message}
-    connection.execute(
-        insert(operation_history).values(**history, message_set=message_set, status_code=status_code)
-    )
+    moves = Moves()
+    moves.stay(row, now, message)
+    moves.write(connection)
 
 
 def _attempts() -> ScalarSelect[Any]:
@@ -291,3 +295,10 @@ _STATES = select(
     exists().where(_of_job, operations.c.status == "pending"),
     exists().where(_of_job, operations.c.status == "sent"),
 )
+# Only the newest message set can be open.
+_open = select(func.min(message_sets.c.id)).where(
+    message_sets.c.answered_at.is_(None), message_sets.c.abandoned_at.is_(None)
+)
+_newest = select(func.max(message_sets.c.id))
+SETTLED = select(func.coalesce(_open.scalar_subquery() - 1, _newest.scalar_subquery()))
+"""Selects the last message set with nothing open up to it."""

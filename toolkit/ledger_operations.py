@@ -135,7 +135,7 @@ class Operations(Jobs):
         """
         found = {}
         with self.reading() as connection:
-            for batch in _batches(keys):
+            for batch in batches(keys):
                 found.update({one.key: one for one in get_operations(connection, OF_KEYS, {"keys": batch})})
         missing = [key for key in keys if key not in found]
         if missing:
@@ -146,7 +146,7 @@ class Operations(Jobs):
         """Return of those operations that have one the ListID or TxnID by key."""
         found = {}
         with self.reading() as connection:
-            for batch in _batches(list(keys)):
+            for batch in batches(list(keys)):
                 found.update({row[0]: row[1] or row[2] for row in connection.execute(_IDS, {"keys": batch})})
         return {key: quickbooks_id for key, quickbooks_id in found.items() if quickbooks_id}
 
@@ -241,7 +241,7 @@ class Operations(Jobs):
 
     def _insert(self, connection: Any, job: int, rows: Sequence[Mapping[str, Any]]) -> None:
         keys = [row["key"] for row in rows]
-        for batch in _batches(keys):
+        for batch in batches(keys):
             older = operations.c.key.in_(batch) & operations.c.current
             connection.execute(update(operations).where(older).values(current=False))
         values = [
@@ -287,7 +287,8 @@ _IDS = select(operations.c.key, operations.c.list_id, operations.c.txn_id).where
 _BATCH = 500
 
 
-def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+def batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the keys in parts that fit into one statement."""
     for start in range(0, len(keys), _BATCH):
         yield keys[start : start + _BATCH]
 

@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, or_, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_jobs import get_job
-from toolkit.ledger_moves import Moves, by_keys, is_sendable, stay
-from toolkit.ledger_operations import Operations
+from toolkit.ledger_moves import SETTLED, Moves, is_sendable
+from toolkit.ledger_operations import Operations, batches
 from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
 from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members
 from toolkit.ledger_store import new_id
@@ -29,6 +29,8 @@ UNREADABLE = "unreadable"
 
 class MessageSets(Operations):
     """What was handed to the Web Connector, and what came back."""
+
+    _cleared = 0  # up to this message set nothing is left to clear
 
     def open_set(
         self,
@@ -71,13 +73,12 @@ class MessageSets(Operations):
             raise LedgerError("a message set that writes needs an id, or a lost answer cannot be recovered")
         with self.writing() as connection:
             _require_session(connection, session)
-            for older in connection.execute(_unanswered()).all():
+            for older in connection.execute(_OPEN).all():
                 if older.kind == "write":
                     raise LedgerError(f"message set {older.set_id} has no answer yet: it is recovered first")
                 _abandon(connection, older.id, self.now())
             row = {"session": session, "kind": kind, "set_id": set_id, "text": text, "clears": clears}
-            made = connection.execute(insert(message_sets).values(**row, opened_at=self.now()))
-            number = new_id(made)
+            number = new_id(connection.execute(_NEW_SET, {**row, "opened_at": self.now()}))
             if kind == "read":
                 self._start_queries(connection, number, members)
             else:
@@ -87,7 +88,7 @@ class MessageSets(Operations):
     def unanswered(self) -> MessageSet | None:
         """Return the newest message set without an answer, or ``None``."""
         with self.reading() as connection:
-            row = connection.execute(_unanswered().order_by(message_sets.c.id.desc()).limit(1)).first()
+            row = connection.execute(_UNANSWERED).first()
             return None if row is None else _message_set(connection, row)
 
     def message_set(self, number: int) -> MessageSet:
@@ -196,21 +197,26 @@ class MessageSets(Operations):
             row = _get_set(connection, set_pk)
             if row.answered_at is not None or row.abandoned_at is not None:
                 return False
-            members = {member.key: member for member in connection.execute(_members(set_pk)).all()}
+            members = {member.key: member for member in connection.execute(_MEMBERS, {"number": set_pk})}
             strange = told.keys() - members.keys()
             if strange:
                 raise LedgerError(f"{sorted(strange)[0]} is not in message set {row.set_id or set_pk}")
-            moves = Moves()
+            moves, bound = Moves(), []
             for key, member in members.items():
                 if member.status != ASKED_IN.get(row.kind, member.status):
                     continue  # a person decided on it meanwhile
-                silent = Outcome(key, "unknown", message="the answer says nothing about it")
-                if key in told or member.status == "sent":
-                    self._record_outcome(connection, set_pk, member, told.get(key, silent), moves)
+                outcome = told.get(key)
+                if outcome is None and member.status == "sent":
+                    outcome = Outcome(key, "unknown", message="the answer says nothing about it")
+                if outcome is not None:
+                    self._record_outcome(connection, set_pk, member, outcome, moves)
+                    if outcome.bind is not None and not _stays(member, outcome):
+                        bound.append({"operation_key": key, "job": member.job, **outcome.bind})
             moves.write(connection)
+            bind_rows(connection, bound, self.now())
             answer = {"answered_at": self.now(), "inbox_path": inbox_path}
             status = None if set_status is None else str(set_status)
-            connection.execute(update(_sets).where(_sets.c.id == set_pk).values(**answer, set_status=status))
+            connection.execute(_ANSWERED, {"this_set": set_pk, **answer, "set_status": status})
         return True
 
     def checked(self, session: str, keys: Sequence[str]) -> set[str]:
@@ -223,41 +229,31 @@ class MessageSets(Operations):
         keys : sequence of str
             Of the newest attempts.
         """
-        refused = _sets.c.set_status.is_not_distinct_from(REFUSED)
-        checks = (_sets.c.kind == "check") & _sets.c.answered_at.is_not(None) & ~refused
-        # One that QuickBooks had locked when it was sent is sent in a later session, and checked again there.
-        chosen = (
-            select(operations.c.key)
-            .join(set_members, set_members.c.operation == operations.c.id)
-            .join(_sets, _sets.c.id == set_members.c.message_set)
-            .where(operations.c.current, operations.c.key.in_(keys), _sets.c.session == session, checks)
-        )
         with self.reading() as connection:
-            return set(connection.scalars(chosen))
+            return set(connection.scalars(_CHECKED, {"keys": list(keys), "session": session}))
 
     def bound(self, quickbooks_ids: Iterable[str]) -> dict[str, str]:
         """Return which of some records of QuickBooks are known already: ID to key of the operation."""
-        wanted = list(quickbooks_ids)
+        found = {}
         with self.reading() as connection:
-            rows = connection.execute(select(crosswalk).where(crosswalk.c.quickbooks_id.in_(wanted)))
-            return {row.quickbooks_id: f"{row.record_kind}:{row.key}" for row in rows}
+            for batch in batches(list(quickbooks_ids)):
+                for row in connection.execute(_BOUND, {"ids": batch}):
+                    found[row.quickbooks_id] = f"{row.record_kind}:{row.key}"
+        return found
 
     def uncleared(self) -> str | None:
         """Return the oldest id that QuickBooks still keeps an answer under, for oldMessageSetID.
 
         It stays the same until a set that cleared it has an answer itself.
         """
-        # An id of which QuickBooks could not say what became of it stays: a text under it that some Web
-        # Connector still holds would run anew once its state is gone.
-        fine = _sets.c.set_status.is_(None) | (_sets.c.set_status == "0")
-        answered = _sets.c.answered_at.is_not(None) & fine
-        cleared = select(_sets.c.clears).where(answered, _sets.c.clears.is_not(None))
-        kept = select(_sets.c.set_id).where(
-            answered, _sets.c.set_id.is_not(None), _sets.c.set_id.not_in(cleared)
-        )
         with self.reading() as connection:
-            found: str | None = connection.scalar(kept.order_by(_sets.c.id).limit(1))
-            return found
+            # What was cleared once stays so: the look starts after the sets of which that is known.
+            kept = connection.execute(_UNCLEARED, {"after": self._cleared}).first()
+            if kept is None:
+                self._cleared = connection.scalar(SETTLED) or 0
+                return None
+            self._cleared = kept.id - 1
+            return str(kept.set_id)
 
     # --- inside a transaction -------------------------------------------------------------------------
 
@@ -273,9 +269,7 @@ class MessageSets(Operations):
             _add_member(connection, number, position, query=row.id)
 
     def _send_operations(self, connection: Connection, number: int, kind: str, keys: list[str]) -> None:
-        rows = {row.key: row for row in connection.execute(by_keys(keys)).all()}
-        may_go = select(operations.c.key).where(operations.c.key.in_(keys), is_sendable())
-        sendable = set(connection.scalars(may_go))
+        rows = {row.key: row for row in connection.execute(_TO_SEND, {"keys": keys}).all()}
         now, moves = self.now(), Moves()
         members = []
         for position, key in enumerate(keys, start=1):
@@ -288,13 +282,13 @@ class MessageSets(Operations):
                     why = "only what is unknown is looked up"
                     raise IllegalTransition(f"operation {key}", row.status, "looked up", why)
                 continue
-            if key not in sendable:
+            if not row.may_go:
                 why = "it is not pending, its job is not being served, or what it depends on is not applied"
                 raise IllegalTransition(f"operation {key}", row.status, "sent", why)
             if kind == "write":
                 moves.add(row, "sent", now, message_set=number)
         if members:
-            connection.execute(insert(set_members), members)
+            connection.execute(_NEW_MEMBER, members)
         if kind == "write":
             for job in sorted({row.job for row in rows.values()}):
                 self._start_job(connection, job)
@@ -311,13 +305,12 @@ class MessageSets(Operations):
         status, message = outcome.status, outcome.message
         if status not in _OUTCOMES:
             raise LedgerError(f"{outcome.key}: {status!r} is no outcome, but {', '.join(_OUTCOMES)} are")
-        if member.status == status == "pending":  # checked, and in order
-            if message:
-                stay(connection, member, self.now(), message, message_set=number)
-            return
-        if member.status == status == "unknown":  # looked up, and unknown still
-            code, said = outcome.status_code, message or member.status_message
-            stay(connection, member, self.now(), said, status_code=code, message_set=number)
+        if _stays(member, outcome):
+            # Pending: checked, and in order. Unknown: looked up, and unknown still.
+            if status == "unknown":
+                message = message or member.status_message
+            if message or status == "unknown":
+                moves.stay(member, self.now(), message, status_code=outcome.status_code, message_set=number)
             return
         if status == "pending" and get_job(connection, member.job).status in ENDED_JOBS:
             status, message = (
@@ -337,38 +330,33 @@ class MessageSets(Operations):
             message_set=number,
             values=values,
         )
-        if outcome.bind is not None:
-            row = {"operation_key": outcome.key, "job": member.job, **outcome.bind}
-            bind_rows(connection, [row], self.now())
 
 
 _sets = message_sets
 
 
-def _unanswered() -> Any:
-    return select(_sets).where(_sets.c.answered_at.is_(None), _sets.c.abandoned_at.is_(None))
-
-
-def _members(number: int) -> Any:
-    chosen = select(operations).join(set_members, set_members.c.operation == operations.c.id)
-    return chosen.where(set_members.c.message_set == number).order_by(set_members.c.position)
+def _stays(member: Any, outcome: Outcome) -> bool:
+    """Return whether an outcome leaves an operation in its state: it was only asked about."""
+    return bool(member.status == outcome.status and outcome.status in ASKED_IN.values())
 
 
 def _get_set(connection: Connection, number: int) -> Any:
-    row = connection.execute(select(_sets).where(_sets.c.id == number)).first()
+    row = connection.execute(_SET, {"number": number}).first()
     if row is None:
         raise LedgerError(f"there is no message set {number}")
     return row
 
 
 def _message_set(connection: Connection, row: Any) -> MessageSet:
-    keys = tuple(member.key for member in connection.execute(_members(row.id)))
-    chosen = select(set_members.c.query).where(set_members.c.message_set == row.id)
-    asked = chosen.where(set_members.c.query.is_not(None)).order_by(set_members.c.position)
+    members = connection.execute(_IN_SET, {"number": row.id}).all()
     values: Mapping[str, Any] = {
         name: value for name, value in row._mapping.items() if name in MessageSet.__dataclass_fields__
     }
-    return MessageSet(**values, members=keys, queries=tuple(connection.scalars(asked)))
+    return MessageSet(
+        **values,
+        members=tuple(member.key for member in members if member.key is not None),
+        queries=tuple(member.query for member in members if member.query is not None),
+    )
 
 
 def _add_member(
@@ -380,7 +368,7 @@ def _add_member(
     query: int | None = None,
 ) -> None:
     row = {"message_set": number, "position": position, "operation": operation, "query": query}
-    connection.execute(insert(set_members).values(**row))
+    connection.execute(_NEW_MEMBER, row)
 
 
 def _abandon(connection: Connection, number: int, now: dt.datetime) -> None:
@@ -388,5 +376,64 @@ def _abandon(connection: Connection, number: int, now: dt.datetime) -> None:
 
 
 def _require_session(connection: Connection, ticket: str) -> None:
-    if connection.scalar(select(sessions.c.id).where(sessions.c.ticket == ticket)) is None:
+    if connection.scalar(_SESSION, {"ticket": ticket}) is None:
         raise LedgerError("there is no session of that ticket")
+
+
+# --- what is said to the database; worked out once ----------------------------------------------------------
+
+_SESSION = select(sessions.c.id).where(sessions.c.ticket == bindparam("ticket"))
+_SET = select(_sets).where(_sets.c.id == bindparam("number"))
+_is_open = _sets.c.answered_at.is_(None) & _sets.c.abandoned_at.is_(None)
+_OPEN = select(_sets.c.id, _sets.c.kind, _sets.c.set_id).where(_is_open)
+_UNANSWERED = select(_sets).where(_is_open).order_by(_sets.c.id.desc()).limit(1)
+_NEW_SET = insert(message_sets)
+_NEW_MEMBER = insert(set_members)
+_ANSWERED = update(_sets).where(_sets.c.id == bindparam("this_set"))
+_in_set = set_members.c.message_set == bindparam("number")
+_MEMBERS = (
+    select(
+        *(operations.c[name] for name in ("id", "key", "job", "status", "status_code", "status_message")),
+        operations.c.record_kind,
+    )
+    .join(set_members, set_members.c.operation == operations.c.id)
+    .where(_in_set)
+    .order_by(set_members.c.position)
+)
+_IN_SET = (
+    select(operations.c.key, set_members.c.query)
+    .select_from(set_members)
+    .outerjoin(operations, operations.c.id == set_members.c.operation)
+    .where(_in_set)
+    .order_by(set_members.c.position)
+)
+_keys = operations.c.key.in_(bindparam("keys", expanding=True))
+_TO_SEND = select(
+    *(operations.c[name] for name in ("id", "key", "job", "status")), is_sendable().label("may_go")
+).where(operations.c.current, _keys)
+_BOUND = select(crosswalk.c.quickbooks_id, crosswalk.c.record_kind, crosswalk.c.key).where(
+    crosswalk.c.quickbooks_id.in_(bindparam("ids", expanding=True))
+)
+# One that QuickBooks had locked when it was sent is sent in a later session, and checked again there.
+_CHECKED = (
+    select(operations.c.key)
+    .join(set_members, set_members.c.operation == operations.c.id)
+    .join(_sets, _sets.c.id == set_members.c.message_set)
+    .where(operations.c.current, _keys, _sets.c.session == bindparam("session"), _sets.c.kind == "check")
+    .where(_sets.c.answered_at.is_not(None), ~_sets.c.set_status.is_not_distinct_from(REFUSED))
+)
+
+
+def _uncleared() -> Any:
+    # An id of which QuickBooks could not say what became of it stays: a text under it that some Web
+    # Connector still holds would run anew once its state is gone.
+    def fine(table: Any) -> Any:
+        return table.c.answered_at.is_not(None) & (table.c.set_status.is_(None) | (table.c.set_status == "0"))
+
+    later = _sets.alias("later")
+    cleared = exists().where(later.c.clears == _sets.c.set_id, fine(later))
+    kept = select(_sets.c.id, _sets.c.set_id).where(_sets.c.id > bindparam("after"), fine(_sets))
+    return kept.where(_sets.c.set_id.is_not(None), ~cleared).order_by(_sets.c.id).limit(1)
+
+
+_UNCLEARED = _uncleared()

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, or_, select, union
 
-from toolkit.ledger_moves import is_due
+from toolkit.ledger_moves import SETTLED, is_due
 from toolkit.ledger_records import ACTIVE_JOBS, ENDED_ATTEMPTS
 from toolkit.ledger_schema import (
     dependencies,
@@ -77,14 +77,10 @@ class Waiting(Store):
         return list(once.values())
 
 
-# Only the newest message set can be open.
-_open = select(func.min(message_sets.c.id)).where(
-    message_sets.c.answered_at.is_(None), message_sets.c.abandoned_at.is_(None)
-)
 _MARKS = select(
     select(func.max(operation_history.c.id)).scalar_subquery(),
     select(func.max(job_history.c.id)).scalar_subquery(),
-    func.coalesce(_open.scalar_subquery() - 1, select(func.max(message_sets.c.id)).scalar_subquery()),
+    SETTLED.scalar_subquery(),
 )
 
 
