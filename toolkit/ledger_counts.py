@@ -3,34 +3,95 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import BigInteger, Connection, bindparam, func, select, union
 
 from toolkit.ledger_records import ACTIVE_JOBS
-from toolkit.ledger_schema import jobs, operations, queries
+from toolkit.ledger_schema import Stamp, jobs, operation_history, operations, queries
 from toolkit.ledger_store import Store
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many operations of some jobs there are and are still open, up to a row of the history."""
+
+    upto: int = 0
+    total: dict[int, int] = field(default_factory=dict)
+    open: dict[int, int] = field(default_factory=dict)
 
 
 class Counts(Store):
     """How far the jobs are, taken together."""
+
+    _tally: _Tally | None = None
 
     def progress(self, since: dt.datetime) -> float:
         """Return how much is done, from 0 to 1, of the jobs served now or finished since then.
 
         An operation and a query count as one each; a query with an iterator by what it says is still to come.
         """
-        served = select(jobs.c.id).where(or_(jobs.c.status.in_(ACTIVE_JOBS), jobs.c.finished_at >= since))
-        total, done = 0, 0.0
         with self.reading() as connection:
-            counted = select(operations.c.status, func.count()).where(operations.c.job.in_(served))
-            for status, count in connection.execute(counted.group_by(operations.c.status)):
-                total += count
-                done += 0 if status in ("pending", "sent") else count
-            chosen = select(queries.c.status, queries.c.records, queries.c.remaining)
-            for status, records, remaining in connection.execute(chosen.where(queries.c.job.in_(served))):
-                total += 1
-                if status == "done":
-                    done += 1
-                elif remaining:
-                    done += records / (records + remaining)
+            served = list(connection.scalars(_SERVED, {"since": since}))
+            tally = self._counted(connection, served)
+            asked = connection.execute(_QUERIES, {"jobs": served}).all()
+        total = sum(tally.total[job] for job in served)
+        done = float(total - sum(tally.open[job] for job in served))
+        for status, records, remaining in asked:
+            total += 1
+            if status == "done":
+                done += 1
+            elif remaining:
+                done += records / (records + remaining)
         return done / total if total else 0.0
+
+    def _counted(self, connection: Connection, served: list[int]) -> _Tally:
+        """Return the counts of these jobs: once in full, after that by what the history says happened since.
+
+        The connection sees only what was committed; no other thread sees a tally that is half made.
+        """
+        newest = int(connection.scalar(_NEWEST) or 0)
+        old = self._tally
+        tally = _Tally(newest)
+        if old is not None and old.upto <= newest:  # otherwise the ledger is another one
+            tally.total = {job: count for job, count in old.total.items() if job in served}
+            tally.open = {job: count for job, count in old.open.items() if job in served}
+            if old.upto < newest and tally.total:
+                for job, before, after, count in connection.execute(_CHANGED, {"upto": old.upto}):
+                    if job in tally.open:
+                        tally.open[job] += count * ((after in _OPEN) - (before in _OPEN))
+        for job in served:
+            if job not in tally.total:
+                counted: dict[str, int] = {}
+                for status, count in connection.execute(_BY_STATUS, {"job": job}):
+                    counted[status] = count
+                tally.total[job] = sum(counted.values())
+                tally.open[job] = sum(counted.get(status, 0) for status in _OPEN)
+        self._tally = tally
+        return tally
+
+
+_OPEN = ("pending", "sent")
+_NEWEST = select(func.max(operation_history.c.id))
+_SERVED = union(
+    select(jobs.c.id).where(jobs.c.status.in_(ACTIVE_JOBS)),
+    select(jobs.c.id).where(jobs.c.finished_at >= bindparam("since", type_=Stamp)),
+)
+_QUERIES = select(queries.c.status, queries.c.records, queries.c.remaining).where(
+    queries.c.job.in_(bindparam("jobs", expanding=True))
+)
+_BY_STATUS = (
+    select(operations.c.status, func.count())
+    .where(operations.c.job == bindparam("job"))
+    .group_by(operations.c.status)
+)
+
+
+# All operations of a job are born with it.
+_CHANGED = (
+    select(operations.c.job, operation_history.c.before, operation_history.c.after, func.count())
+    .join(operations, operations.c.id == operation_history.c.operation)
+    .where(operation_history.c.id > bindparam("upto", type_=BigInteger))
+    .where(operation_history.c.before.is_not(None))
+    .group_by(operations.c.job, operation_history.c.before, operation_history.c.after)
+)

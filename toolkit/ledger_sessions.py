@@ -6,7 +6,7 @@ import datetime as dt
 import secrets
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from toolkit.errors import LedgerError
 from toolkit.ledger_jobs import restart_queries
@@ -14,6 +14,7 @@ from toolkit.ledger_records import Session
 from toolkit.ledger_schema import learned, message_sets, queries, sessions
 from toolkit.ledger_store import Store, from_json, to_json
 
+NOTED_EVERY = dt.timedelta(seconds=1)
 TAKEN_OVER = "taken over by a later session"
 
 
@@ -37,12 +38,25 @@ class Sessions(Store):
     def session(self, ticket: str) -> Session | None:
         """Return a session, open or not, or ``None``."""
         with self.reading() as connection:
-            row = connection.execute(select(sessions).where(sessions.c.ticket == ticket)).first()
+            row = connection.execute(_OF_TICKET, {"ticket": ticket}).first()
             return None if row is None else _session(row)
 
-    def touch(self, ticket: str) -> None:
-        """Note a call of a session."""
-        self._update(ticket, seen_at=self.now())
+    def touch(self, ticket: str, seen_at: dt.datetime | None = None) -> None:
+        """Note a call of a session; one that comes within a second of the last one noted is not.
+
+        Parameters
+        ----------
+        ticket : str
+            Of the session.
+        seen_at : datetime, optional
+            When its last call was noted, where that is known: it saves a look.
+        """
+        if seen_at is None:
+            with self.reading() as connection:
+                seen_at = _get(connection, ticket).seen_at
+        # Each note waits for the disk, and sessions are told to be alive or dead by seconds.
+        if not dt.timedelta(0) <= self.now() - seen_at < NOTED_EVERY:
+            self._update(ticket, seen_at=self.now())
 
     def update_session(self, ticket: str, **facts: Any) -> None:
         """Keep facts of a session: company file, qbXML version, whether the guard let it pass, ..."""
@@ -127,8 +141,11 @@ class Sessions(Store):
             connection.execute(update(sessions).where(sessions.c.ticket == ticket).values(**values))
 
 
+_OF_TICKET = select(sessions).where(sessions.c.ticket == bindparam("ticket"))
+
+
 def _get(connection: Connection, ticket: str) -> Any:
-    row = connection.execute(select(sessions).where(sessions.c.ticket == ticket)).first()
+    row = connection.execute(_OF_TICKET, {"ticket": ticket}).first()
     if row is None:
         raise LedgerError("there is no session of that ticket")
     return row
