@@ -16,6 +16,7 @@ from exchange_world import (
     customer,
     invoice,
     payment,
+    saying,
     set_ids,
 )
 from rehearsal_company import ACME
@@ -535,22 +536,6 @@ def test_one_bad_row_does_not_stop_the_rest(world: World) -> None:
     }
     assert "already in use" in world.message("customer:N1")
     assert job(world, number)[0] == "complete"
-
-
-def saying(world: World, monkeypatch: pytest.MonkeyPatch, word: str, status: str) -> None:
-    """Let QuickBooks answer a document with that word in it by a status alone."""
-    process = world.company.process
-
-    def says(text: str) -> str:
-        if word not in text:
-            return process(text)
-        request = re.findall(r'<(\w+)Rq requestID="(\w+)"', text)
-        ids = set_ids([text])[0]
-        head = f' newMessageSetID="{ids}" messageSetStatusCode="0"' if ids else ""
-        answers = "".join(f'<{name}Rs requestID="{number}" {status}/>' for name, number in request)
-        return f"<QBXML><QBXMLMsgsRs{head}>{answers}</QBXMLMsgsRs></QBXML>"
-
-    monkeypatch.setattr(world.company, "process", says)
 
 
 def test_what_quickbooks_did_not_process_is_sent_again_and_not_for_ever(
