@@ -201,7 +201,7 @@ def room(path: Path) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """Return the rooms of the toolkit that a module imports, those under TYPE_CHECKING included."""
+    """Return the rooms of the toolkit that a module imports: under TYPE_CHECKING, in functions, or late."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "toolkit":
@@ -209,6 +209,9 @@ def imports(path: Path) -> set[str]:
             found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("toolkit.")}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "late":
+            named = [one.value for one in node.args if isinstance(one, ast.Constant)]
+            found |= {str(name).split(".")[1] for name in named if str(name).startswith("toolkit.")}
     return found
 
 

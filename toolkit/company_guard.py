@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from toolkit.errors import QbxmlParseError
-from toolkit.qbxml_company import read_company
+from toolkit.late import late
+
+if TYPE_CHECKING:
+    from toolkit import qbxml_company
+else:
+    qbxml_company = late("toolkit.qbxml_company")
 
 SUPPORTED = (13, 0)
 NEEDED = (8, 0)
@@ -63,7 +69,7 @@ def inspect(
     if not hcp.strip():
         return Verdict("QuickBooks did not tell which company is open. Run the Web Connector again.")
     try:
-        company = read_company(hcp.encode("utf-8", "replace"))
+        company = qbxml_company.read_company(hcp.encode("utf-8", "replace"))
     except QbxmlParseError as error:
         return Verdict(f"The answer about the company file could not be read: {error}")
     name = company.name

@@ -12,17 +12,22 @@ import datetime as dt
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from toolkit import lookups, set_answers
 from toolkit.company_guard import agree_version, inspect, same_file
 from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError
 from toolkit.exchange_next import NOTHING, NextDocument
+from toolkit.late import late
 from toolkit.ledger import MessageSet, Session
 from toolkit.ledger_sessions import TAKEN_OVER
 from toolkit.quickbooks_codes import NOTHING_RAN, PARSE_ERROR, explain_hresult
 from toolkit.workspace import Workspace
 from toolkit.workspace_place import require_here
+
+if TYPE_CHECKING:
+    from toolkit import lookups, set_answers
+else:  # a call without work needs neither
+    lookups, set_answers = late("toolkit.lookups"), late("toolkit.set_answers")
 
 NVU, NONE, BUSY = "nvu", "none", "busy"
 FINISHED, FAILED = 100, -1

@@ -8,11 +8,18 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from toolkit import extract, lookups, outcomes, qbxml_io, set_answers
 from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError, WorkspaceLocked
+from toolkit.late import late
 from toolkit.ledger import Job, MessageSet, Operation, Query, Session
 from toolkit.workspace import Workspace
+
+if TYPE_CHECKING:
+    from toolkit import extract, lookups, outcomes, qbxml_io, set_answers
+else:  # while there is nothing to send, none of them is needed
+    extract, lookups, outcomes = late("toolkit.extract"), late("toolkit.lookups"), late("toolkit.outcomes")
+    qbxml_io, set_answers = late("toolkit.qbxml_io"), late("toolkit.set_answers")
 
 SET_ID_CHARACTERS = string.ascii_uppercase + string.digits
 SET_ID_LENGTH = 20
