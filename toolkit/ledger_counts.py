@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import BigInteger, Connection, bindparam, func, select, union
 
 from toolkit.ledger_records import ACTIVE_JOBS
-from toolkit.ledger_schema import Stamp, jobs, operation_history, operations, queries
+from toolkit.ledger_schema import Stamp, jobs, one_of, operation_history, operations, queries
 from toolkit.ledger_store import Store
 
 
@@ -74,7 +74,7 @@ class Counts(Store):
 _OPEN = ("pending", "sent")
 _NEWEST = select(func.max(operation_history.c.id))
 _SERVED = union(
-    select(jobs.c.id).where(jobs.c.status.in_(ACTIVE_JOBS)),
+    select(jobs.c.id).where(one_of(jobs.c.status, ACTIVE_JOBS)),
     select(jobs.c.id).where(jobs.c.finished_at >= bindparam("since", type_=Stamp)),
 )
 _QUERIES = select(queries.c.status, queries.c.records, queries.c.remaining).where(

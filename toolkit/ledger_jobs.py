@@ -11,7 +11,16 @@ from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 from toolkit.errors import IllegalTransition, LedgerError, UsageError
 from toolkit.ledger_moves import end_pending, has_work, open_counts
 from toolkit.ledger_records import ACTIVE_JOBS, ENDED_JOBS, JOB_MOVES, QUERY_MOVES, Job, Page, Query
-from toolkit.ledger_schema import job_history, jobs, message_sets, operations, pages, queries, sessions
+from toolkit.ledger_schema import (
+    job_history,
+    jobs,
+    message_sets,
+    one_of,
+    operations,
+    pages,
+    queries,
+    sessions,
+)
 from toolkit.ledger_schema import set_members as members
 from toolkit.ledger_store import from_json, new_id, to_json
 from toolkit.ledger_waiting import Waiting
@@ -296,7 +305,7 @@ class Jobs(Waiting):
                 raise IllegalTransition(what, before, status, why)
 
 
-_ACTIVE = select(jobs).where(jobs.c.status.in_(ACTIVE_JOBS)).order_by(jobs.c.id)
+_ACTIVE = select(jobs).where(one_of(jobs.c.status, ACTIVE_JOBS)).order_by(jobs.c.id)
 _JOB = select(jobs).where(jobs.c.id == bindparam("job"))
 
 

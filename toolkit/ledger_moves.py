@@ -32,15 +32,16 @@ from toolkit.ledger_records import (
     Operation,
 )
 from toolkit.ledger_schema import (
-    UNKNOWN,
     dependencies,
     jobs,
     message_sets,
+    one_of,
     operation_history,
     operations,
     queries,
     sessions,
     set_members,
+    word,
 )
 from toolkit.ledger_store import from_json
 from toolkit.quickbooks_codes import BUSY
@@ -59,10 +60,10 @@ def is_sendable() -> ColumnElement[bool]:
 
     Not so what QuickBooks could not do because somebody used or locked it, until that session is over.
     """
-    open_dependency = or_(_first.c.status.is_(None), _first.c.status != "applied")
+    open_dependency = or_(_first.c.status.is_(None), _first.c.status != word("applied"))
     waits = waiting_for().where(dependencies.c.operation == operations.c.id, open_dependency)
-    served = operations.c.job.in_(select(jobs.c.id).where(jobs.c.status.in_(ACTIVE_JOBS)))
-    fit = (operations.c.status == "pending") & operations.c.current & served
+    served = operations.c.job.in_(select(jobs.c.id).where(one_of(jobs.c.status, ACTIVE_JOBS)))
+    fit = (operations.c.status == word("pending")) & operations.c.current & served
     return fit & ~exists(waits) & ~_refused_in_open_session()
 
 
@@ -73,11 +74,11 @@ def _refused_in_open_session() -> ColumnElement[bool]:
         .join(message_sets, message_sets.c.id == set_members.c.message_set)
         .join(sessions, sessions.c.ticket == message_sets.c.session)
         .where(set_members.c.operation == operations.c.id)
-        .where(message_sets.c.kind == "write", sessions.c.closed_at.is_(None))
+        .where(message_sets.c.kind == word("write"), sessions.c.closed_at.is_(None))
         .correlate(operations)
     )
     # coalesce: a status code that is not there must not make the whole condition unknown.
-    return func.coalesce(operations.c.status_code, 0).in_(BUSY) & exists(asked)
+    return one_of(func.coalesce(operations.c.status_code, 0), BUSY) & exists(asked)
 
 
 def is_due(table: FromClause = operations) -> ColumnElement[bool]:
@@ -89,7 +90,7 @@ def is_due(table: FromClause = operations) -> ColumnElement[bool]:
     last_write = (
         select(func.coalesce(func.max(wrote.c.message_set), 0))
         .join(written, written.c.id == wrote.c.message_set)
-        .where(wrote.c.operation == table.c.id, written.c.kind == "write")
+        .where(wrote.c.operation == table.c.id, written.c.kind == word("write"))
         .correlate(table)
         .scalar_subquery()
     )
@@ -98,12 +99,12 @@ def is_due(table: FromClause = operations) -> ColumnElement[bool]:
         .select_from(set_members)
         .join(message_sets, message_sets.c.id == set_members.c.message_set)
         .where(set_members.c.operation == table.c.id, set_members.c.message_set > last_write)
-        .where(message_sets.c.kind == "lookup", message_sets.c.answered_at.is_not(None))
+        .where(message_sets.c.kind == word("lookup"), message_sets.c.answered_at.is_not(None))
         .correlate(table)
         .scalar_subquery()
     )
     said = func.coalesce(table.c.status_message, "")
-    unknown = (table.c.status == UNKNOWN) & table.c.current
+    unknown = (table.c.status == word("unknown")) & table.c.current
     return unknown & ~said.startswith(FOR_A_PERSON, autoescape=True) & (asked < MOST_LOOKUPS)
 
 
@@ -119,13 +120,13 @@ def open_counts(connection: Connection, job: int) -> tuple[int, int]:
     """Return how many operations and queries of a job are not through."""
     open_states = ("pending", "sent")
     waiting = select(func.count()).where(operations.c.job == job, operations.c.status.in_(open_states))
-    reading = select(func.count()).where(queries.c.job == job, queries.c.status != "done")
+    reading = select(func.count()).where(queries.c.job == job, queries.c.status != word("done"))
     return connection.scalar(waiting) or 0, connection.scalar(reading) or 0
 
 
 def end_pending(connection: Connection, job: int, reason: str, now: dt.datetime) -> None:
     """Skip every pending operation of a job."""
-    mine = (operations.c.job == job) & (operations.c.status == "pending")
+    mine = (operations.c.job == job) & (operations.c.status == word("pending"))
     values = [
         literal("pending"),
         literal("skipped"),
@@ -249,7 +250,7 @@ def _attempts() -> ScalarSelect[Any]:
         select(func.count())
         .select_from(set_members)
         .join(message_sets, message_sets.c.id == set_members.c.message_set)
-        .where(set_members.c.operation == operations.c.id, message_sets.c.kind == "write")
+        .where(set_members.c.operation == operations.c.id, message_sets.c.kind == word("write"))
     )
     return wrote.correlate(operations).scalar_subquery()
 
@@ -292,8 +293,8 @@ SENDABLE = SENDABLE.limit(bindparam("most", type_=Integer))
 SENDABLE_OF_JOB = SENDABLE.where(_of_job)
 _FIRST_SENDABLE = select(operations.c.id).where(_of_job, is_sendable()).limit(1)
 _STATES = select(
-    exists().where(_of_job, operations.c.status == "pending"),
-    exists().where(_of_job, operations.c.status == "sent"),
+    exists().where(_of_job, operations.c.status == word("pending")),
+    exists().where(_of_job, operations.c.status == word("sent")),
 )
 # Only the newest message set can be open.
 _open = select(func.min(message_sets.c.id)).where(

@@ -7,7 +7,7 @@ anything append-only and a change of a text that was handed out, whoever asks.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -75,6 +75,20 @@ class Money(TypeDecorator[Decimal]):
 def _status(moves: Mapping[str, frozenset[str]]) -> tuple[Column[str], CheckConstraint]:
     states = ", ".join(f"'{state}'" for state in moves)
     return Column("status", String, nullable=False), CheckConstraint(f"status IN ({states})")
+
+
+def word(constant: str) -> ColumnElement[str]:
+    """Return a constant to compare a column with, as it stands in the statement itself.
+
+    As a parameter it would hide from SQLite whether a partial index serves, which then plans the statement
+    anew each time that it is run.
+    """
+    return literal_column(f"'{constant}'")
+
+
+def one_of(column: ColumnElement[Any], constants: Iterable[str | int]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of some constants; they stand in the statement, too."""
+    return column.in_([literal_column(repr(constant)) for constant in constants])
 
 
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", String))
@@ -179,7 +193,6 @@ Index("operations_once", operations.c.key, unique=True, sqlite_where=text(NEWEST
 Index("operations_key", operations.c.key)
 Index("operations_order", operations.c.job, operations.c.status, operations.c.position)
 # The few that are asked for before anything is sent, whatever there is in the ledger.
-UNKNOWN: ColumnElement[str] = literal_column("'unknown'")
 Index(
     "operations_unknown",
     operations.c.job,

@@ -14,7 +14,7 @@ from toolkit.ledger_jobs import get_job
 from toolkit.ledger_moves import SETTLED, Moves, is_sendable
 from toolkit.ledger_operations import Operations, batches
 from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
-from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members
+from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members, word
 from toolkit.ledger_store import new_id
 
 _OUTCOMES = ("applied", "rejected", "unknown", "pending", "skipped")
@@ -419,7 +419,9 @@ _CHECKED = (
     select(operations.c.key)
     .join(set_members, set_members.c.operation == operations.c.id)
     .join(_sets, _sets.c.id == set_members.c.message_set)
-    .where(operations.c.current, _keys, _sets.c.session == bindparam("session"), _sets.c.kind == "check")
+    .where(
+        operations.c.current, _keys, _sets.c.session == bindparam("session"), _sets.c.kind == word("check")
+    )
     .where(_sets.c.answered_at.is_not(None), ~_sets.c.set_status.is_not_distinct_from(REFUSED))
 )
 
@@ -428,7 +430,9 @@ def _uncleared() -> Any:
     # An id of which QuickBooks could not say what became of it stays: a text under it that some Web
     # Connector still holds would run anew once its state is gone.
     def fine(table: Any) -> Any:
-        return table.c.answered_at.is_not(None) & (table.c.set_status.is_(None) | (table.c.set_status == "0"))
+        return table.c.answered_at.is_not(None) & (
+            table.c.set_status.is_(None) | (table.c.set_status == word("0"))
+        )
 
     later = _sets.alias("later")
     cleared = exists().where(later.c.clears == _sets.c.set_id, fine(later))

@@ -43,7 +43,10 @@ def to_json(value: object) -> str:
 
 def from_json(text: str | None) -> Any:
     """Return the value of a JSON text, numbers with a point as ``Decimal``; ``None`` for none."""
-    return None if text is None else json.loads(text, parse_float=Decimal)
+    return None if text is None else _DECODER.decode(text)
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal)
 
 
 def new_id(made: CursorResult[Any]) -> int:

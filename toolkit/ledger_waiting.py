@@ -18,9 +18,11 @@ from toolkit.ledger_schema import (
     job_history,
     jobs,
     message_sets,
+    one_of,
     operation_history,
     operations,
     set_members,
+    word,
 )
 from toolkit.ledger_store import Store
 
@@ -94,7 +96,7 @@ def _candidates() -> Any:
         .join(first, first.c.id == operation_history.c.operation)
         .join(dependencies, dependencies.c.key == first.c.key)
         .where(operation_history.c.id > bindparam("history", type_=BigInteger))
-        .where(operation_history.c.after.in_(after))
+        .where(one_of(operation_history.c.after, after))
     )
     # Asked for in vain, and the answer did not even speak of it.
     asked = (
@@ -103,7 +105,7 @@ def _candidates() -> Any:
         .join(set_members, set_members.c.message_set == message_sets.c.id)
         .join(first, first.c.id == set_members.c.operation)
         .join(dependencies, dependencies.c.key == first.c.key)
-        .where(message_sets.c.id > bindparam("sets", type_=BigInteger), message_sets.c.kind == "lookup")
+        .where(message_sets.c.id > bindparam("sets", type_=BigInteger), message_sets.c.kind == word("lookup"))
     )
     # Of a job that is served from now on everything: it may wait for what was never queued.
     begun = operations.alias("begun")
@@ -112,16 +114,16 @@ def _candidates() -> Any:
         .select_from(job_history)
         .join(begun, begun.c.job == job_history.c.job)
         .where(job_history.c.id > bindparam("job_history", type_=BigInteger))
-        .where(job_history.c.after == "queued", begun.c.status == "pending")
+        .where(job_history.c.after == word("queued"), begun.c.status == word("pending"))
     )
     return union(changed, asked, queued)
 
 
 def _blocked() -> Any:
     first = operations.alias("first")  # what an operation depends on
-    lost = (first.c.status == "unknown") & ~is_due(first)
+    lost = (first.c.status == word("unknown")) & ~is_due(first)
     # What waits for something unknown waits on until QuickBooks was asked for that.
-    hopeless = or_(first.c.status.is_(None), first.c.status.in_(ENDED_ATTEMPTS), lost)
+    hopeless = or_(first.c.status.is_(None), one_of(first.c.status, ENDED_ATTEMPTS), lost)
     return (
         select(
             operations.c.id,
@@ -135,7 +137,7 @@ def _blocked() -> Any:
         .join(jobs, jobs.c.id == operations.c.job)
         .outerjoin(first, (first.c.key == dependencies.c.key) & first.c.current)
         .where(operations.c.id.in_(_candidates()))
-        .where(operations.c.status == "pending", jobs.c.status.in_(ACTIVE_JOBS), hopeless)
+        .where(operations.c.status == word("pending"), one_of(jobs.c.status, ACTIVE_JOBS), hopeless)
         .order_by(operations.c.id, dependencies.c.key)
     )
 
