@@ -139,6 +139,12 @@ def end_pending(connection: Connection, job: int, reason: str, now: dt.datetime)
     connection.execute(update(operations).where(mine).values(status="skipped", status_message=reason))
 
 
+def send_members(connection: Connection, number: int, now: dt.datetime) -> None:
+    """Note that the members of a message set that writes are sent, all of which were pending."""
+    connection.execute(_SENT, {"number": number})
+    connection.execute(_SENT_HISTORY, {"number": number, "now": now})
+
+
 def move_operation(
     connection: Connection,
     row: Any,
@@ -303,3 +309,15 @@ _open = select(func.min(message_sets.c.id)).where(
 _newest = select(func.max(message_sets.c.id))
 SETTLED = select(func.coalesce(_open.scalar_subquery() - 1, _newest.scalar_subquery()))
 """Selects the last message set with nothing open up to it."""
+_members = select(set_members.c.operation).where(set_members.c.message_set == bindparam("number"))
+_SENT = update(operations).where(operations.c.id.in_(_members))
+_SENT = _SENT.values(status=word("sent"), status_code=None, status_message=None)
+_SENT_HISTORY = insert(operation_history).from_select(
+    ["operation", "before", "after", "at", "message_set"],
+    _members.add_columns(
+        word("pending"),
+        word("sent"),
+        bindparam("now", type_=operation_history.c.at.type),
+        set_members.c.message_set,
+    ).order_by(set_members.c.position),
+)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, exists, insert, or_, select, updat
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_jobs import get_job
-from toolkit.ledger_moves import SETTLED, Moves, is_sendable
+from toolkit.ledger_moves import SETTLED, Moves, is_sendable, send_members
 from toolkit.ledger_operations import Operations, batches
 from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
 from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members, word
@@ -270,7 +270,6 @@ class MessageSets(Operations):
 
     def _send_operations(self, connection: Connection, number: int, kind: str, keys: list[str]) -> None:
         rows = {row.key: row for row in connection.execute(_TO_SEND, {"keys": keys}).all()}
-        now, moves = self.now(), Moves()
         members = []
         for position, key in enumerate(keys, start=1):
             row = rows.get(key)
@@ -285,14 +284,12 @@ class MessageSets(Operations):
             if not row.may_go:
                 why = "it is not pending, its job is not being served, or what it depends on is not applied"
                 raise IllegalTransition(f"operation {key}", row.status, "sent", why)
-            if kind == "write":
-                moves.add(row, "sent", now, message_set=number)
         if members:
             connection.execute(_NEW_MEMBER, members)
         if kind == "write":
             for job in sorted({row.job for row in rows.values()}):
                 self._start_job(connection, job)
-        moves.write(connection)
+            send_members(connection, number, self.now())
 
     def _start_job(self, connection: Connection, job: int) -> None:
         now = get_job(connection, job).status
