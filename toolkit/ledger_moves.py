@@ -224,12 +224,25 @@ class Moves:
         told_of = {"message": message, "message_set": message_set, "status_code": status_code}
         self._history.append({**history, **told_of})
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._history)
+
     def write(self, connection: Connection) -> None:
         """Write them, and their history."""
+        history = self._history
+        self._write_changes(connection)
+        if history:
+            connection.execute(_HISTORY, history)
+
+    def write_members(self, connection: Connection, number: int, now: dt.datetime) -> None:
+        """Write the changes of all members of a message set, each of which was sent, and their history."""
+        self._write_changes(connection)
+        connection.execute(_ANSWERED_HISTORY, {"number": number, "now": now})
+
+    def _write_changes(self, connection: Connection) -> None:
         for changes in self._changes.values():
             connection.execute(_CHANGE, changes)
-        if self._history:
-            connection.execute(_HISTORY, self._history)
         self._changes, self._history = {}, []
 
 
@@ -320,4 +333,19 @@ _SENT_HISTORY = insert(operation_history).from_select(
         bindparam("now", type_=operation_history.c.at.type),
         set_members.c.message_set,
     ).order_by(set_members.c.position),
+)
+_ANSWERED_HISTORY = insert(operation_history).from_select(
+    ["operation", "before", "after", "at", "message", "message_set", "status_code"],
+    select(
+        operations.c.id,
+        word("sent"),
+        operations.c.status,
+        bindparam("now", type_=operation_history.c.at.type),
+        operations.c.status_message,
+        set_members.c.message_set,
+        operations.c.status_code,
+    )
+    .join(set_members, set_members.c.operation == operations.c.id)
+    .where(set_members.c.message_set == bindparam("number"))
+    .order_by(set_members.c.position),
 )

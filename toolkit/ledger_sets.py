@@ -201,7 +201,7 @@ class MessageSets(Operations):
             strange = told.keys() - members.keys()
             if strange:
                 raise LedgerError(f"{sorted(strange)[0]} is not in message set {row.set_id or set_pk}")
-            moves, bound = Moves(), []
+            now, moves, bound = self.now(), Moves(), []
             for key, member in members.items():
                 if member.status != ASKED_IN.get(row.kind, member.status):
                     continue  # a person decided on it meanwhile
@@ -209,12 +209,15 @@ class MessageSets(Operations):
                 if outcome is None and member.status == "sent":
                     outcome = Outcome(key, "unknown", message="the answer says nothing about it")
                 if outcome is not None:
-                    self._record_outcome(connection, set_pk, member, outcome, moves)
+                    self._record_outcome(connection, set_pk, member, outcome, moves, now)
                     if outcome.bind is not None and not _stays(member, outcome):
                         bound.append({"operation_key": key, "job": member.job, **outcome.bind})
-            moves.write(connection)
-            bind_rows(connection, bound, self.now())
-            answer = {"answered_at": self.now(), "inbox_path": inbox_path}
+            if moves and all(member.status == "sent" for member in members.values()):
+                moves.write_members(connection, set_pk, now)
+            else:
+                moves.write(connection)
+            bind_rows(connection, bound, now)
+            answer = {"answered_at": now, "inbox_path": inbox_path}
             status = None if set_status is None else str(set_status)
             connection.execute(_ANSWERED, {"this_set": set_pk, **answer, "set_status": status})
         return True
@@ -297,7 +300,13 @@ class MessageSets(Operations):
             self._move_job(connection, job, "running")
 
     def _record_outcome(
-        self, connection: Connection, number: int, member: Any, outcome: Outcome, moves: Moves
+        self,
+        connection: Connection,
+        number: int,
+        member: Any,
+        outcome: Outcome,
+        moves: Moves,
+        now: dt.datetime,
     ) -> None:
         status, message = outcome.status, outcome.message
         if status not in _OUTCOMES:
@@ -307,7 +316,7 @@ class MessageSets(Operations):
             if status == "unknown":
                 message = message or member.status_message
             if message or status == "unknown":
-                moves.stay(member, self.now(), message, status_code=outcome.status_code, message_set=number)
+                moves.stay(member, now, message, status_code=outcome.status_code, message_set=number)
             return
         if status == "pending" and get_job(connection, member.job).status in ENDED_JOBS:
             status, message = (
@@ -321,7 +330,7 @@ class MessageSets(Operations):
         moves.add(
             member,
             status,
-            self.now(),
+            now,
             message=message,
             status_code=outcome.status_code,
             message_set=number,
