@@ -6,6 +6,7 @@ it is killed. What must hold at the end is said by :mod:`toolkit.rehearsal.verdi
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ QUICKBOOKS_DIED = "0x80010105"
 TAKEOVER = 61.0
 """Seconds that pass before each session: one that died is no longer taken for a live one."""
 SET_BACK = 2 * 3600.0
+CANNOT_VOUCH = (600, 9001, 9002, 9005)
+"""Status of a message set of which QuickBooks cannot say what became of it."""
 LAST_SESSIONS = 25
 """Sessions without a planted fault after which a queue that is not empty is given up."""
 Said = tuple[str, str, str]
@@ -197,6 +200,8 @@ class BreakingConnector(WebConnector):
             kinds.REFUSED: self._refused,
             kinds.SECOND: self._second,
             kinds.CLOCK: self._set_back,
+            kinds.UNVOUCHED: self._unvouched,
+            kinds.RESTORED: self._restored,
         }
 
     def _connect(self) -> None:
@@ -211,10 +216,9 @@ class BreakingConnector(WebConnector):
         self.seen.append(request)
         if fault is None:
             return super()._carry(company, request)
-        if fault.kind == kinds.REFUSED and (
-            known or request.count("requestID=") < 2 or not _SET.search(request)
-        ):
-            # What stands alone would rightly be rejected, and what may have been run cannot be refused.
+        # What stands alone would rightly be rejected, and what may have been run cannot be refused.
+        unfit = fault.kind == kinds.REFUSED and (known or request.count("requestID=") < 2)
+        if fault.kind in kinds.ON_WRITES and (unfit or not _SET.search(request)):
             fault = Fault(kinds.DIED_BEFORE, 0, "", 0, fault.chance)
         if fault.kind not in (kinds.KILLED, kinds.FULL):
             self._campaign.note(fault)
@@ -254,6 +258,23 @@ class BreakingConnector(WebConnector):
         if fault.kind == kinds.DIED_AFTER:
             _processed(company, request)
         return self._deliver(self._ticket, ("", QUICKBOOKS_DIED, "The server threw an exception."))
+
+    def _unvouched(self, company: Company, request: str, fault: Fault) -> int:
+        """Have QuickBooks not know what became of a set, which it ran or did not run."""
+        if fault.chance < 0.5:
+            _processed(company, request)
+        status = CANNOT_VOUCH[int(fault.chance * 1000) % len(CANNOT_VOUCH)]
+        found = _SET.search(request)
+        head = f'newMessageSetID="{found[1] if found else ""}" messageSetStatusCode="{status}"'
+        return self._deliver(self._ticket, (f"<QBXML><QBXMLMsgsRs {head}/></QBXML>", "", ""))
+
+    def _restored(self, company: Company, request: str, fault: Fault) -> int:
+        """Put the company file back to what it was before a set, whose answer is lost."""
+        before = copy.deepcopy(company)
+        _processed(company, request)
+        vars(company).clear()
+        vars(company).update(vars(before))
+        self._end("the company file was restored")
 
     def _refused(self, company: Company, request: str, fault: Fault) -> int:
         return self._deliver(self._ticket, ("", PARSE_ERROR, "QuickBooks found an error when parsing."))

@@ -15,8 +15,14 @@ KILLED, FULL = "server killed", "disk full"
 LOST_REQUEST, LOST_ANSWER, DOUBLED = "request lost", "answer lost", "answer doubled"
 DIED_BEFORE, DIED_AFTER, REFUSED = "QuickBooks died before", "QuickBooks died after", "set refused"
 SECOND, CLOCK = "second connector", "clock set back"
-OTHERS = (LOST_REQUEST, LOST_ANSWER, DOUBLED, DIED_BEFORE, DIED_AFTER, REFUSED, SECOND, FULL, CLOCK)
+UNVOUCHED, RESTORED = "answer not vouched for", "company file restored"
+OTHERS = (
+    *(LOST_REQUEST, LOST_ANSWER, DOUBLED, DIED_BEFORE, DIED_AFTER, REFUSED),
+    *(SECOND, FULL, CLOCK, UNVOUCHED, RESTORED),
+)
 """Every fault but the death of the server."""
+ON_WRITES = (REFUSED, UNVOUCHED, RESTORED)
+"""Those that make sense of a document which changes QuickBooks only."""
 KINDS = (KILLED, *OTHERS)
 
 ONE_KILL_IN = 6
