@@ -267,7 +267,7 @@ class Exchange:
         lookups.record(
             self._ledger, open_set, data, self._ws.inbox_name(self._ws.save_answer(data, name="lookup"))
         )
-        jobs = {self._ledger.operation(key).job for key in open_set.members}
+        jobs = {one.job for one in self._ledger.operations_by_keys(open_set.members)}
         for job in sorted(job for job in jobs if self._ledger.job(job).ended):
             set_answers.land_export(self._ws, job)  # nobody else lands what came of it afterwards
 

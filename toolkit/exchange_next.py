@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError, WorkspaceLocked
@@ -135,11 +135,10 @@ class NextDocument:
 
     def _next_set(self, job: Job, session: Session, version: str) -> str:
         """Return the text of the next message set of an export; ``""`` where what was next is skipped."""
-        chosen = [one for one in self._batch(job) if not self._held_back(one, job)]
+        chosen = self._without_held_back(self._batch(job), job)
         checked = self._ledger.checked(session.ticket, [one.key for one in chosen])
-        unchecked = [
-            one for one in chosen if one.key not in checked and lookups.needs_check(self._ledger, one)
-        ]
+        known = lookups.Known(self._ledger, chosen)
+        unchecked = [one for one in chosen if one.key not in checked and lookups.needs_check(one, known)]
         if unchecked and not checked:
             return lookups.next_check(self._ledger, session.ticket, version, unchecked).decode("ascii")
         chosen = [one for one in chosen if one not in unchecked]
@@ -165,22 +164,25 @@ class NextDocument:
         alone = [one for one in ready if one.status_message == outcomes.REFUSED_TOGETHER]
         return alone[:1] or ready
 
-    def _held_back(self, operation: Operation, job: Job) -> bool:
-        """Skip a payment whose invoice came back otherwise than meant after the job was queued.
+    def _without_held_back(self, ready: Sequence[Operation], job: Job) -> list[Operation]:
+        """Return what may go; skip payments whose invoice came back otherwise than meant after the job began.
 
         A person looks at the invoice; a job that is queued after that sends the payment.
         """
+        paid = dict.fromkeys(key for one in ready if one.record_kind == "payment" for key in one.depends_on)
+        said = self._ledger.status_messages(paid) if paid else {}
+        differs = {key: message for key, message in said.items() if message.startswith(outcomes.DIFFERS)}
+        return [one for one in ready if not (differs and self._held_back(one, job, differs))]
+
+    def _held_back(self, operation: Operation, job: Job, differs: Mapping[str, str]) -> bool:
         if operation.record_kind != "payment":
             return False
         for key in operation.depends_on:
-            first = self._ledger.operation(key)
-            if not (first.status_message or "").startswith(outcomes.DIFFERS):
+            if key not in differs:
                 continue
             applied = [step["at"] for step in self._ledger.history(key) if step["after"] == "applied"]
             if applied and applied[-1] >= job.created_at:
-                why = (
-                    f"waits for a person to look at {key}, which {first.status_message}; then export it again"
-                )
+                why = f"waits for a person to look at {key}, which {differs[key]}; then export it again"
                 self._ledger.skip(operation.key, why)
                 return True
         return False
@@ -188,7 +190,7 @@ class NextDocument:
     def _written(
         self, chosen: Sequence[Operation], version: str, set_id: str | None = None, clears: str | None = None
     ) -> bytes:
-        requests = outcomes.requests(chosen, lambda key: self._ledger.operation(key).quickbooks_id, version)
+        requests = outcomes.requests(chosen, lookups.Known(self._ledger, chosen), version)
         return qbxml_io.build(requests, version=version, new_message_set_id=set_id, old_message_set_id=clears)
 
     def _skip_unwritable(self, chosen: Sequence[Operation], version: str) -> int:

@@ -150,6 +150,14 @@ class Operations(Jobs):
                 found.update({row[0]: row[1] or row[2] for row in connection.execute(_IDS, {"keys": batch})})
         return {key: quickbooks_id for key, quickbooks_id in found.items() if quickbooks_id}
 
+    def status_messages(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return what is said of some operations by key; those of which nothing is said are left out."""
+        found = {}
+        with self.reading() as connection:
+            for batch in batches(list(keys)):
+                found.update({row[0]: row[1] for row in connection.execute(_SAID, {"keys": batch})})
+        return {key: message for key, message in found.items() if message}
+
     def sendable(self, limit: int, job: int | None = None) -> list[Operation]:
         """Return what may be sent now, in order: pending, its job served, its dependencies applied.
 
@@ -281,9 +289,9 @@ def _due() -> Select[Any]:
 
 
 _DUE = _due()
-_IDS = select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(
-    operations.c.current, operations.c.key.in_(bindparam("keys", expanding=True))
-)
+_of_keys = operations.c.current & operations.c.key.in_(bindparam("keys", expanding=True))
+_IDS = select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(_of_keys)
+_SAID = select(operations.c.key, operations.c.status_message).where(_of_keys)
 _BATCH = 500
 
 

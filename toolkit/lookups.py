@@ -14,7 +14,7 @@ import string
 from collections.abc import Mapping, Sequence
 
 from toolkit import outcomes, presend, qbxml_io, witness
-from toolkit.errors import LedgerError, ProtocolError, QbxmlError
+from toolkit.errors import ProtocolError, QbxmlError
 from toolkit.ledger import REFUSED, Ledger, MessageSet, Operation, Outcome
 
 NOT_CHECKED = "it could not be checked"
@@ -47,9 +47,10 @@ def next_set(ledger: Ledger, ticket: str, version: str) -> bytes:
         mark = _mark()
         chosen: list[Operation] = []
         asked: list[qbxml_io.Request] = []
+        known = Known(ledger, due)
         for operation in due:
             try:
-                mine = _queries(ledger, operation, f"{mark}-{len(chosen) + 1}")
+                mine = _queries(operation, known, f"{mark}-{len(chosen) + 1}")
                 qbxml_io.build(mine, version=version)
             except (ProtocolError, QbxmlError) as error:
                 ledger.leave_to_person(operation.key, f"it cannot be looked up: {error}")
@@ -70,8 +71,8 @@ def _batch(ledger: Ledger) -> list[Operation]:
     return fresh or due[:1]
 
 
-def _queries(ledger: Ledger, operation: Operation, mark: str) -> list[qbxml_io.Request]:
-    asked = witness.queries(operation, Known(ledger))
+def _queries(operation: Operation, known: Known, mark: str) -> list[qbxml_io.Request]:
+    asked = witness.queries(operation, known)
     return [
         qbxml_io.Request(query.name, query.fields, request_id=f"{mark}-{number}")
         for number, query in enumerate(asked, start=1)
@@ -92,7 +93,7 @@ def record(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str) -
     inbox_path : str
         Where.
     """
-    members = [ledger.operation(key) for key in open_set.members]
+    members = ledger.operations_by_keys(open_set.members)
     try:
         events = list(qbxml_io.parse(io.BytesIO(data)))
         found = witness.gather(events, _asked(open_set, members))
@@ -101,7 +102,7 @@ def record(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str) -
         ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
         return
     ids = [quickbooks_id for one in found.values() for quickbooks_id in one.rows]
-    known = Known(ledger)
+    known = Known(ledger, members)
     told = witness.verdicts(
         [one for one in members if one.status == "unknown"], found, known, ledger.bound(ids)
     )
@@ -136,10 +137,10 @@ def _failed(members: Sequence[str], why: str) -> list[Outcome]:
 # --- checks -------------------------------------------------------------------------------------------------
 
 
-def needs_check(ledger: Ledger, operation: Operation) -> bool:
+def needs_check(operation: Operation, known: Known) -> bool:
     """Return whether there is anything to ask before an operation is sent."""
     try:
-        return bool(presend.questions([operation], Known(ledger)))
+        return bool(presend.questions([operation], known))
     except ProtocolError:
         return True  # it refers to nothing that is there: next_check says so
 
@@ -160,7 +161,7 @@ def next_check(ledger: Ledger, ticket: str, version: str, operations: Sequence[O
     operations : sequence of Operation
         That are to be sent together, in their order.
     """
-    known, chosen = Known(ledger), []
+    known, chosen = Known(ledger, operations), []
     for operation in operations:
         try:
             qbxml_io.build(presend.questions([operation], known), version=version)
@@ -201,11 +202,11 @@ def record_check(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: 
     """
     asked = {str(query.request_id): query for query in qbxml_io.parse_requests(open_set.text).requests}
     seen = presend.gather(qbxml_io.parse(io.BytesIO(data)), asked)
-    members = [ledger.operation(key) for key in open_set.members]
+    members = ledger.operations_by_keys(open_set.members)
     told = presend.verdicts(
         [one for one in members if one.status == "pending"],
         seen,
-        Known(ledger),
+        Known(ledger, members),
         ledger.bound(quickbooks_id for rows in seen.rows.values() for quickbooks_id in rows),
         ledger.said_absent(open_set.members),
     )
@@ -221,14 +222,23 @@ def _mark() -> str:
 
 
 class Known:
-    """The ListID or TxnID of an applied operation, by its key."""
+    """The ListID or TxnID of an applied operation, by its key.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the workspace.
+    operations : sequence of Operation
+        What they depend on is read at once, the rest when it is asked for.
+    """
+
+    def __init__(self, ledger: Ledger, operations: Sequence[Operation] = ()) -> None:
         self._ledger = ledger
+        wanted = dict.fromkeys(key for one in operations for key in one.depends_on)
+        self._ids: dict[str, str | None] = {**wanted, **ledger.quickbooks_ids(wanted)} if wanted else {}
 
     def __call__(self, key: str) -> str | None:
         """Return it; ``None`` where it is not applied, or there is none of that key."""
-        try:
-            return self._ledger.operation(key).quickbooks_id
-        except LedgerError:
-            return None
+        if key not in self._ids:
+            self._ids[key] = self._ledger.quickbooks_ids([key]).get(key)
+        return self._ids[key]

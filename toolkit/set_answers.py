@@ -84,8 +84,8 @@ def record_write(ws: Workspace, open_set: MessageSet, data: bytes) -> str | None
             set_status=UNREADABLE,
         )
         return None
-    operations = [ws.ledger.operation(key) for key in open_set.members]
-    found = outcomes.outcomes(operations, events, lambda key: ws.ledger.operation(key).quickbooks_id)
+    operations = ws.ledger.operations_by_keys(open_set.members)
+    found = outcomes.outcomes(operations, events, lookups.Known(ws.ledger, operations))
     spoken = _SPOKEN.search(open_set.text)
     if spoken:
         found = outcomes.noted(found, operations, spoken[1].decode())
