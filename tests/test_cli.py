@@ -55,7 +55,7 @@ def as_text(value: Any, where: str = "") -> None:
 def test_every_command_of_the_design_is_there() -> None:
     named = (
         "demo init set load land import table add-item jobs approve hold release cancel show serve map"
-        " carry-forward export reconcile undo rehearse doctor backup restore here fix resolve"
+        " carry-forward export reconcile requeue undo rehearse doctor backup restore here fix resolve"
     )
     assert set(COMMANDS) == set(named.split())
 

@@ -41,6 +41,20 @@ class Releases(Views):
         with self.reading() as connection:
             return {row.key: row.at for row in connection.execute(chosen)}
 
+    def undone_records(self) -> list[dict[str, Any]]:
+        """Return what operations were and are no longer: ``record_kind, quickbooks_id, txn_date`` of each."""
+        names = ("record_kind", "list_id", "txn_id", "txn_date")
+        chosen = select(*(operations.c[name] for name in names)).where(operations.c.status == "undone")
+        with self.reading() as connection:
+            return [
+                {
+                    "record_kind": row.record_kind,
+                    "quickbooks_id": row.list_id or row.txn_id,
+                    "txn_date": row.txn_date,
+                }
+                for row in connection.execute(chosen)
+            ]
+
     def release_lost(
         self, lost: Mapping[str, str], who: str, *, note: str, proof: Mapping[str, str]
     ) -> list[str]:

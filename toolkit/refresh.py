@@ -61,11 +61,15 @@ def queue_refresh(ws: Workspace) -> int:
         Nothing was sent yet.
     """
     tables = ws.tables()
-    # What was undone too: it may come back with the books.
-    sent = [row for row in to_rows(tables["ledger.operations"]) if row["status"] in ("applied", "undone")]
+    sent = [
+        {**row, "quickbooks_id": row["txn_id"] or row["list_id"]}
+        for row in to_rows(tables["ledger.operations"])
+        if row["status"] == "applied"
+    ]
+    sent += ws.ledger.undone_records()  # they may come back, with the books
     ids: dict[str, set[str]] = {name: set() for name in _BY_ID}
     for row in sent:
-        ids[row["record_kind"]].add(row["list_id"] or row["txn_id"])
+        ids[row["record_kind"]].add(row["quickbooks_id"])
     known = set().union(*ids.values())
     kinds = [kind for kind in _BY_ID if ids[kind]]
     for row in to_rows(tables["ledger.crosswalk"]):

@@ -71,10 +71,8 @@ COMMANDS: dict[str, Command] = {
     "resolve": Command("resolve", "resolve", "Decide what became of an unknown operation."),
     "fix": Command("fix", "fix", "Correct what QuickBooks rejected and send it again."),
     "rehearse": Command("books", "rehearse", "Run the queue against a simulated QuickBooks, on a copy."),
-    "reconcile": Command("queue", "reconcile", "Tie out what QuickBooks holds to what was sent."),
-    "requeue": Command(
-        "reconcile", "requeue_", "Release what QuickBooks lost, so that it can be exported again."
-    ),
+    "reconcile": Command("reconcile", "reconcile", "Tie out what QuickBooks holds to what was sent."),
+    "requeue": Command("reconcile", "requeue_", "Release what QuickBooks lost, to export it again."),
     "undo": Command("queue", "undo", "Take an export job back (not there yet)."),
 }
 

@@ -1,4 +1,4 @@
-"""Commands on the queue and after it: jobs, show, approve, hold, release, cancel, reconcile, undo."""
+"""Commands on the queue and after it: jobs, show, approve, hold, release, cancel, undo."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from toolkit import cutover, qbxml_io
+from toolkit import qbxml_io
 from toolkit.cli.approval import approval, show_approval
 from toolkit.cli.shared import JobArguments, JsonOption, WorkspaceOption, emit, finish, opened, person
-from toolkit.display import show_findings, terminal_table
-from toolkit.display_steps import show_tie_out
+from toolkit.display import terminal_table
 from toolkit.errors import UsageError
-from toolkit.import_age import import_findings
 from toolkit.ledger_jobs import in_flight
 from toolkit.ledger_records import LIST_KINDS
 from toolkit.tables import to_rows
@@ -274,51 +272,6 @@ def cancel(
     Example: toolkit cancel 5
     """
     _change(ctx, workspace, as_json, numbers, "cancel")
-
-
-def reconcile(
-    ctx: typer.Context,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Queue a re-read of all that was sent.")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Tie out what QuickBooks holds to what was sent.
-
-    --refresh queues a re-read of all that was sent: run the Web Connector, then reconcile again.
-
-    Example: toolkit reconcile --refresh
-             toolkit reconcile
-    """
-    with opened(ctx, workspace) as ws:
-        job = cutover.queue_refresh(ws) if refresh else None
-        result = cutover.tie_out(ws)
-        _, corrections = cutover.corrected_tables(ws)
-        findings = import_findings(ws, "reconcile")
-        document = {
-            "ties": result.ties,
-            "totals": result.totals,
-            "differences": result.differences,
-            "read_at": result.read_at,
-            "corrections": corrections,
-            "findings": findings,
-            "refresh_job": job,
-        }
-
-        def people(console: Console) -> None:
-            if len(result.totals):
-                show_tie_out(console, result)
-            else:
-                console.print("Nothing was sent or carried yet, so there is nothing to tie out.")
-            if len(corrections):
-                console.print("The source counts with these corrections:")
-                show_findings(console, corrections)
-            if len(findings):
-                show_findings(console, findings)
-            if job:
-                console.print(f"Job {job} reads it all again: run the Web Connector, then toolkit reconcile")
-
-        emit(ctx, as_json, document, people)
-    finish(failed=not result.ties)
 
 
 def undo(

@@ -12,7 +12,7 @@ import typer
 from rich.cells import cell_len
 from rich.console import Console
 
-from toolkit import cutover
+from toolkit import cutover, requeue
 from toolkit.carry_forward import plan_carry_forward
 from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened
 from toolkit.display import columns_for_people, show_findings, terminal_table
@@ -142,6 +142,9 @@ def frame_of(ws: Workspace, name: str) -> pd.DataFrame:
         frame = getattr(cutover.plan_export(ws, **EVERYTHING), part)
     elif area == "carry_forward":
         frame = getattr(plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings), part)
+    elif name in ("tie_out.absent", "tie_out.hanging"):
+        absent = requeue.list_absent(ws)
+        frame = absent.records if part == "absent" else absent.hanging
     elif area == "tie_out":
         frame = getattr(cutover.tie_out(ws), part)
     else:

@@ -1,0 +1,393 @@
+"""QuickBooks restored from a backup: what it lost is proved, released by a person, and stands once again."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exchange_world import World
+from lost_world import JANUARY, NOTE, Lost
+
+from toolkit.errors import IllegalTransition, LedgerError, UsageError, WorkspaceMoved
+from toolkit.rehearsal import Company
+from toolkit.requeue import choose, release
+from toolkit.tables import to_rows
+from toolkit.workspace import Workspace
+from toolkit.workspace_here import adopt
+
+QUERY = "InvoiceQuery"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Company, Company]:
+    """A workspace whose January went across, with the company, and a backup of it from before."""
+    made = Lost.make(tmp_path_factory.mktemp("lost"))
+    before = made.backed_up()
+    before.stamp(made.ws.owner_id, made.ws.file_id)
+    made.export()
+    assert set(made.world.statuses().values()) == {"applied"}
+    made.proved_to_the_cent()
+    made.ws.close()
+    return made.ws.path, made.world.company, before
+
+
+@pytest.fixture
+def made(template: tuple[Path, Company, Company], tmp_path: Path) -> Lost:
+    """A copy of that workspace and of its company."""
+    folder, company, _ = template
+    shutil.copytree(folder, tmp_path / "ws")
+    adopt(tmp_path / "ws", "tester", "a copy for a test")
+    clock: Any = company.books.clock
+    clock.wait(86_400)
+    ws = Workspace(tmp_path / "ws", clock=clock)
+    found = Lost(ws, World.around(ws, company, clock))
+    found.restore(found.backed_up())
+    return found
+
+
+@pytest.fixture
+def restored(made: Lost, template: tuple[Path, Company, Company]) -> Lost:
+    """The books were restored from before the export, and read again."""
+    made.restore(template[2])
+    made.restore(made.backed_up())
+    made.read_back()
+    return made
+
+
+# --- the whole story ----------------------------------------------------------------------------------------
+
+
+def test_everything_that_was_lost_is_exported_once_more(restored: Lost) -> None:
+    result = restored.tie()
+    assert not result.ties
+    assert {row["reason"] for row in to_rows(result.differences)} == {"applied here, absent in QuickBooks"}
+    rows = to_rows(restored.absent().records)
+    assert [row["key"] for row in rows] == JANUARY, "what others hang on comes first"
+    assert all(row["proved"] for row in rows)
+    by_key = {row["key"]: row for row in rows}
+    paid = by_key["payment:P-1"]
+    assert paid["amount"] == Decimal("60.00")
+    assert paid["needs"] == ["invoice:INV-1"]
+    assert by_key["invoice:INV-3"]["needs"] == ["customer:A3"]
+    assert paid["quickbooks_id"] == restored.ws.ledger.operation("payment:P-1").txn_id
+    assert paid["applied_at"] is not None
+    assert paid["job"] == 1
+    assert paid["reason"].startswith("job 3 asked for it on 2026-02-")
+
+    # Before anybody released it: nothing is planned again.
+    assert len(restored.plan().operations) == 0
+    assert restored.release() == []
+    assert set(restored.world.statuses().values()) == {"undone"}
+    assert restored.ws.ledger.crosswalk().empty
+    assert restored.ws.ledger.next_job() is None, "nothing is queued by a release"
+    waits = restored.tie()
+    assert not waits.ties
+    assert {row["reason"] for row in to_rows(waits.differences)} == {
+        f"released by ann: {NOTE}; export it again"
+    }
+
+    planned = restored.ws.queue(restored.plan())
+    assert planned.job is not None
+    assert restored.ws.ledger.job(planned.job).status == "draft"
+    assert restored.standing().total() == 0
+    restored.ws.approve(planned.job, "ann", NOTE)
+    restored.world.finish()
+    assert set(restored.world.statuses(planned.job)) == set(JANUARY)
+    assert set(restored.world.statuses().values()) == {"applied"}
+    restored.proved_to_the_cent()
+    # The first attempts stay as they ended, with the ids that they had.
+    first = to_rows(restored.ws.ledger.operations(1))
+    assert {row["status"] for row in first} == {"undone"}
+    now = {row["key"]: row["txn_id"] or row["list_id"] for row in to_rows(restored.ws.ledger.operations())}
+    assert all((row["txn_id"] or row["list_id"]) != now[row["key"]] for row in first)
+    moves = [
+        (step["before"], step["after"], step["job"]) for step in restored.ws.ledger.history("invoice:INV-1")
+    ]
+    assert moves[:4] == [
+        (None, "pending", 1),
+        ("pending", "sent", 1),
+        ("sent", "applied", 1),
+        ("applied", "undone", 1),
+    ]
+    assert moves[-1][1:] == ("applied", planned.job)
+    assert len(restored.plan().operations) == 0
+
+
+def test_only_the_later_documents_were_lost(tmp_path: Path) -> None:
+    """The backup is of after the invoices: they stand, and the payments that came later go again."""
+    made = Lost.make(tmp_path)
+    made.export(new=False, start="2026-01-01", end="2026-01-15")
+    backup = made.backed_up()
+    later = made.export()
+    assert set(made.world.statuses(later)) == {"payment:P-1", "payment:P-2"}
+    made.proved_to_the_cent()
+    made.restore(backup)
+    made.read_back()
+    assert made.lost() == ["payment:P-1", "payment:P-2"]
+    assert [row["needs"] for row in to_rows(made.absent().records)] == [[], []]
+    made.release()
+    assert set(made.world.statuses(made.export())) == {"payment:P-1", "payment:P-2"}
+    made.proved_to_the_cent()
+
+
+def test_a_document_deleted_by_hand_says_so(made: Lost) -> None:
+    made.delete("payment:P-2")
+    made.delete("invoice:INV-3")
+    made.read_back()
+    rows = to_rows(made.absent().records)
+    assert [row["key"] for row in rows] == ["invoice:INV-3", "payment:P-2"]
+    assert all(row["reason"].startswith("deleted in QuickBooks on 2026-02-") for row in rows)
+    assert all(row["deleted_at"] is not None for row in rows)
+    made.release("payment:P-2")
+    assert made.lost() == ["invoice:INV-3"], "what was not released waits"
+    job = made.export()
+    assert made.world.statuses(job) == {"payment:P-2": "applied"}
+    made.release()
+    assert set(made.world.statuses(made.export())) == {"invoice:INV-3"}
+    made.proved_to_the_cent()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_payment_outlives_the_invoice_that_it_paid(tmp_path: Path, together: bool) -> None:
+    """Somebody deleted the invoice: its payment is told, and is right again once it is applied by hand."""
+    made = Lost.make(tmp_path)
+    if not together:  # then the payment names the invoice by its TxnID
+        made.export("customers", "invoices", "credits")
+    made.export()
+    dead = made.ws.ledger.operation("invoice:INV-1").txn_id
+    made.delete("invoice:INV-1")
+    made.read_back()
+    absent = made.absent()
+    assert list(absent.records["key"]) == ["invoice:INV-1"]
+    [hangs] = to_rows(absent.hanging)
+    assert (hangs["key"], hangs["status"], hangs["needs"]) == ("payment:P-1", "applied", ["invoice:INV-1"])
+    assert "apply it there by hand" in hangs["reason"]
+    made.release()
+    made.export()
+    made.read_back()
+    result = made.tie()
+    [row] = to_rows(result.differences)
+    assert row["reason"] == "0.00 are applied to INV-1, sent as 60.00"
+    assert made.ws.ledger.operation("invoice:INV-1").txn_id != dead
+    made.apply_by_hand("payment:P-1", "invoice:INV-1", "60.00")
+    made.proved_to_the_cent()
+
+
+def test_what_waits_for_a_lost_invoice_is_planned_anew(tmp_path: Path) -> None:
+    """A draft names the invoice by a TxnID that is no longer: it must not go out like that."""
+    made = Lost.make(tmp_path)
+    made.export("customers", "invoices", "credits")
+    draft = made.ws.queue(made.plan()).job
+    made.delete("invoice:INV-1")
+    made.read_back()
+    [hangs] = to_rows(made.absent().hanging)
+    assert (hangs["key"], hangs["status"]) == ("payment:P-1", "pending")
+    assert made.release() == ["payment:P-1"]
+    assert made.world.statuses(draft) == {"payment:P-1": "skipped", "payment:P-2": "pending"}
+    assert "refers to what QuickBooks lost" in made.world.message("payment:P-1")
+    again = made.ws.queue(made.plan()).job
+    assert again is not None
+    assert set(made.world.statuses(again)) == {"invoice:INV-1", "payment:P-1"}
+    assert draft is not None
+    made.ws.approve(draft, "ann")
+    made.ws.approve(again, "ann")
+    made.world.finish()
+    made.proved_to_the_cent()
+
+
+def test_a_number_stays_with_its_invoice(tmp_path: Path) -> None:
+    made = Lost.make(tmp_path)
+    made.ws.set("number_rule", "counter:501")
+    before = made.backed_up()
+    made.export(new=False, start="2026-01-01", end="2026-01-31")
+    numbers = {row["key"]: row["ref_number"] for row in to_rows(made.ws.ledger.operations())}
+    assert numbers["invoice:INV-2"] == "502"
+    made.restore(before)
+    made.read_back()
+    made.release("invoice:INV-2", "payment:P-2")
+    planned = {row["key"]: row["ref_number"] for row in to_rows(made.plan().operations)}
+    assert planned == {"invoice:INV-2": "502", "payment:P-2": numbers["payment:P-2"]}
+    made.release()
+    planned = {row["key"]: row["ref_number"] for row in to_rows(made.plan().operations)}
+    assert planned == numbers
+
+
+def test_books_that_come_back_after_the_release_hold_nothing_twice(
+    made: Lost, template: tuple[Path, Company, Company]
+) -> None:
+    """The restored file was a mistake: the newer one is opened again, when all was released already."""
+    newer = made.world.company
+    made.restore(template[2])
+    made.restore(made.backed_up())
+    made.read_back()
+    made.release()
+    draft = made.ws.queue(made.plan()).job
+    assert draft is not None
+    made.restore(newer)
+    made.read_back()
+    told = {row["key"]: row["reason"] for row in to_rows(made.tie().differences)}
+    assert "QuickBooks holds it as TxnID" in told["invoice:INV-1"]
+    made.ws.approve(draft, "ann")
+    made.world.finish()
+    assert set(made.world.statuses().values()) == {"applied"}
+    made.proved_to_the_cent()
+
+
+# --- what proves nothing ------------------------------------------------------------------------------------
+
+
+def reasons(made: Lost) -> dict[str, str]:
+    rows = to_rows(made.absent().records)
+    assert not any(row["proved"] for row in rows)
+    return {row["key"]: row["reason"] for row in rows}
+
+
+def hide(made: Lost, kind: str) -> None:
+    """Lose a table on this machine; QuickBooks holds all of it."""
+    (made.ws.path / "quickbooks" / f"{kind}.parquet").unlink()
+
+
+def test_a_table_that_was_lost_here_proves_nothing(made: Lost) -> None:
+    hide(made, "invoices")
+    assert set(reasons(made)) == {"invoice:INV-1", "invoice:INV-2", "invoice:INV-3"}
+    assert "job 2 returned it" in reasons(made)["invoice:INV-1"]
+    with pytest.raises(UsageError, match="invoice:INV-1: not proved: job 2 returned it"):
+        made.release("invoice:INV-1")
+    choice = choose(made.absent(), None)
+    assert (choice.rows, len(choice.stay)) == ([], 3)
+    with pytest.raises(LedgerError, match="nothing is named"):
+        made.release()
+    assert set(made.world.statuses().values()) == {"applied"}
+
+
+def test_before_a_re_read_nothing_is_proved(tmp_path: Path) -> None:
+    made = Lost.make(tmp_path)
+    made.export("customers", "invoices")
+    hide(made, "invoices")
+    assert "nothing was read again since" in reasons(made)["invoice:INV-1"]
+    assert "toolkit reconcile --refresh" in reasons(made)["invoice:INV-1"]
+
+
+def test_what_was_sent_after_the_re_read_is_not_proved(tmp_path: Path) -> None:
+    made = Lost.make(tmp_path)
+    made.export("customers", "invoices", "credits")
+    made.read_back()
+    made.export()
+    hide(made, "payments")
+    assert "applied after job 2 asked for all there was" in reasons(made)["payment:P-1"]
+
+
+def test_a_re_read_that_is_not_through_comes_first(restored: Lost) -> None:
+    assert restored.lost() == JANUARY
+    job = restored.ws.ledger.add_import("refresh", [{"name": "ItemQuery"}])
+    assert f"job {job} is to read it again" in reasons(restored)["invoice:INV-1"]
+    restored.ws.ledger.cancel(job, "ann")
+    assert restored.lost() == JANUARY
+    failed = restored.ws.ledger.add_import("refresh", [{"name": "ItemQuery"}])
+    restored.ws.ledger.set_job(failed, "failed", "QuickBooks said no")
+    assert restored.lost() == JANUARY
+
+
+@pytest.mark.parametrize(("code", "proved"), [(0, True), (1, True), (500, True), (501, False), (510, False)])
+def test_an_answer_that_hides_records_proves_nothing(
+    restored: Lost, monkeypatch: pytest.MonkeyPatch, code: int, proved: bool
+) -> None:
+    """510: the object cannot be returned; 501: not in this qbXML version. It is there all the same."""
+    whole = Workspace.open_answer
+    codes = re.compile(rb'statusCode="(?:0|1|500)"')
+
+    def other(ws: Workspace, path: str) -> io.BytesIO:
+        with whole(ws, path) as stream:
+            return io.BytesIO(codes.sub(b'statusCode="%d"' % code, stream.read()))
+
+    monkeypatch.setattr(Workspace, "open_answer", other)
+    if proved:
+        assert restored.lost() == JANUARY
+    else:
+        assert f"job 3 with status {code}" in reasons(restored)["payment:P-1"]
+
+
+def test_an_answer_that_is_gone_proves_nothing(restored: Lost) -> None:
+    [page] = [
+        page
+        for page in restored.ws.ledger.pages(3)
+        if restored.ws.ledger.query(page.query or 0).name == QUERY
+    ][:1]
+    (restored.ws.path / page.path).write_bytes(b"no answer at all")
+    told = {row["key"]: row for row in to_rows(restored.absent().records)}
+    assert not told["invoice:INV-1"]["proved"]
+    assert "cannot be read" in told["invoice:INV-1"]["reason"]
+    assert told["payment:P-1"]["proved"]
+    choice = choose(restored.absent(), None)
+    # A payment is not released without the invoice that it hangs on.
+    assert [row["key"] for row in choice.rows] == ["customer:A3", "credit_memo:ADJ-1"]
+    assert {row["key"]: row["reason"] for row in choice.stay}[
+        "payment:P-1"
+    ] == "it hangs on invoice:INV-1, which stays"
+
+
+# --- what is refused ----------------------------------------------------------------------------------------
+
+
+def test_what_stands_or_hangs_on_something_lost_is_not_released(restored: Lost) -> None:
+    with pytest.raises(UsageError, match="payment:P-1 hangs on invoice:INV-1, which is absent too"):
+        restored.release("payment:P-1")
+    with pytest.raises(UsageError, match="customer:A1 is not absent"):
+        restored.release("customer:A1")
+    assert set(restored.world.statuses().values()) == {"applied"}
+    assert restored.release("invoice:INV-1", "payment:P-1") == []
+    with pytest.raises(UsageError, match="invoice:INV-1 is not absent"):
+        restored.release("invoice:INV-1")
+
+
+def test_the_ledger_releases_only_what_it_was_shown(restored: Lost) -> None:
+    ledger = restored.ws.ledger
+    ids = {row["key"]: row["txn_id"] for row in to_rows(ledger.operations())}
+    one = {"invoice:INV-1": ids["invoice:INV-1"]}
+    for who, note in (("", NOTE), ("ann", " ")):
+        with pytest.raises(LedgerError, match="needs the name of a person and the reason"):
+            ledger.release_lost(one, who, note=note, proof={})
+    with pytest.raises(LedgerError, match=r"invoice:INV-1 is .* by now, and not 1-1"):
+        ledger.release_lost(one | {"invoice:INV-1": "1-1"}, "ann", note=NOTE, proof={})
+    with pytest.raises(LedgerError, match="there is no operation invoice:X"):
+        ledger.release_lost(one | {"invoice:X": "1-1"}, "ann", note=NOTE, proof={})
+    assert set(restored.world.statuses().values()) == {"applied"}, "all of it or nothing"
+    ledger.release_lost(one, "ann", note=NOTE, proof={"invoice:INV-1": "job 3 asked for it"})
+    with pytest.raises(IllegalTransition, match="only what is applied is lost"):
+        ledger.release_lost(one, "ann", note=NOTE, proof={})
+    kept = to_rows(restored.ws.read("ledger.decisions"))[-1]
+    assert (kept["table"], kept["key"], kept["decision"]) == ("releases", "invoice:INV-1", "released")
+    assert (kept["note"], kept["decided_by"]) == (NOTE, "ann")
+    assert json.loads(kept["facts"]) == {"quickbooks_id": one["invoice:INV-1"], "proof": "job 3 asked for it"}
+
+
+def test_nothing_is_released_under_what_is_on_its_way(tmp_path: Path) -> None:
+    made = Lost.make(tmp_path)
+    made.export("customers", "invoices", "credits")
+    job = made.ws.queue(made.plan(), approved_by="ann").job
+    ticket = made.world.open()
+    for number in range(20):
+        text = made.world.ask(ticket, first=number == 0)
+        if "<ReceivePaymentAdd" in text:
+            break
+        made.world.carry(ticket, text)
+    assert made.world.statuses(job)["payment:P-1"] == "sent"
+    txn_id = made.ws.ledger.operation("invoice:INV-1").txn_id
+    assert txn_id is not None
+    with pytest.raises(LedgerError, match="payment:P-1 refers to it and is sent"):
+        made.ws.ledger.release_lost({"invoice:INV-1": txn_id}, "ann", note=NOTE, proof={})
+    assert made.world.statuses()["invoice:INV-1"] == "applied"
+
+
+def test_a_copy_of_the_workspace_releases_nothing(restored: Lost, tmp_path: Path) -> None:
+    choice = choose(restored.absent(), None)
+    restored.ws.close()
+    shutil.copytree(restored.ws.path, tmp_path / "copy")
+    with Workspace(tmp_path / "copy") as copied, pytest.raises(WorkspaceMoved):
+        release(copied, choice, "ann", NOTE)
