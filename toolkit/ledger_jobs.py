@@ -76,6 +76,12 @@ class Jobs(Waiting):
             rows.append({**{name: row[name] for name in kept}, **counts, **_range(row), "total": total})
         return from_rows("ledger.jobs", rows)
 
+    def job_states(self) -> dict[str, int]:
+        """Return how many jobs there are in each state, of those that some job is in."""
+        with self.reading() as connection:
+            counted = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
+            return {str(status): int(count) for status, count in counted}
+
     def job(self, job: int) -> Job:
         """Return one job.
 

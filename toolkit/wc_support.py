@@ -73,7 +73,7 @@ def health_of(ws: Workspace) -> Callable[[], Health]:
                 rehearsal=ws.rehearsal,
                 live=ledger.live_session(ws.settings["session_timeout"]) is not None,
                 last_poll=None if session is None else session.seen_at,
-                jobs={str(state): int(n) for state, n in ledger.jobs()["status"].value_counts().items()},
+                jobs=ledger.job_states(),
             )
         except ToolkitError as error:
             _log.error("the ledger cannot be read: %s", type(error).__name__)
