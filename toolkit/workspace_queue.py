@@ -37,6 +37,8 @@ class QueueResult:
         Whether the job may go: somebody approved it, or ``auto_approve`` did.
     draft : int or None
         A second job, with what an unattended run leaves to a person: it was tried before.
+    waiting : int
+        How many of the operations are in that one.
     waits : str
         Why ``auto_approve``, which is set, let nothing go; else blank.
     """
@@ -46,6 +48,7 @@ class QueueResult:
     left_out: pd.DataFrame
     approved: bool = False
     draft: int | None = None
+    waiting: int = 0
     waits: str = ""
 
 
@@ -63,7 +66,7 @@ def queue_plan(ledger: Ledger, settings: Settings, plan: Plan, approved_by: str 
     )
     done = len(plan.operations) - len(left)
     approved = approved_by is not None and job is not None
-    return QueueResult(job, done, _both(plan.left_out, left), approved, None, waits)
+    return QueueResult(job, done, _both(plan.left_out, left), approved, waits=waits)
 
 
 def _queue_unattended(ledger: Ledger, settings: Settings, plan: Plan) -> QueueResult:
@@ -77,13 +80,14 @@ def _queue_unattended(ledger: Ledger, settings: Settings, plan: Plan) -> QueueRe
     parts = [plan.operations[which] for which in (~apart, apart)]
     _require_pilot_of(ledger, settings, parts[0])
     made: list[int | None] = [None, None]
-    lefts, done = [plan.left_out], 0
+    counts = [0, 0]
+    lefts = [plan.left_out]
     for number, (part, approver) in enumerate(zip(parts, (AUTO_APPROVED, None), strict=True)):
         if len(part):
             made[number], left = ledger.add_export(part, approved_by=approver, meta=_facts(plan, part))
+            counts[number] = len(part) - len(left)
             lefts.append(left)
-            done += len(part) - len(left)
-    return QueueResult(made[0], done, _both(*lefts), made[0] is not None, made[1])
+    return QueueResult(made[0], sum(counts), _both(*lefts), made[0] is not None, made[1], counts[1])
 
 
 def _tried_before(ledger: Ledger, planned: pd.DataFrame) -> set[str]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 from rich.console import Console
 
-from toolkit import cutover, extract, mapping
 from toolkit.cli.shared import (
     EndOption,
     JsonOption,
@@ -26,6 +24,13 @@ from toolkit.cli.shared import (
 from toolkit.display import money, show_findings
 from toolkit.display_steps import show_matches, show_plan
 from toolkit.errors import UsageError
+from toolkit.late import late, pd
+from toolkit.workspace import QueueResult
+
+if TYPE_CHECKING:
+    from toolkit import cutover, extract, mapping
+else:
+    cutover, extract, mapping = late("toolkit.cutover"), late("toolkit.extract"), late("toolkit.mapping")
 
 CHARGE_KEYS = (
     "contract_code",
@@ -172,6 +177,28 @@ def carry_forward(
     finish(plan.findings, failed=not plan.ready)
 
 
+def _show_queued(console: Console, queued: QueueResult | None) -> None:
+    """Print what was queued, and what a person has to do."""
+    if queued is None or (queued.job is None and queued.draft is None):
+        console.print("Nothing to send: no job was queued.")
+        return
+    if queued.job is not None:
+        said = "" if queued.approved else ", a draft"
+        console.print(f"Job {queued.job}: {queued.operations - queued.waiting:,} operations{said}.")
+        if queued.approved:
+            console.print("Approved. Next: toolkit serve")
+    if queued.draft is not None:
+        console.print(
+            f"Job {queued.draft}: {queued.waiting:,} operations, a draft: they were tried before, or hang on"
+            " what was, so that a person approves them."
+        )
+    if queued.waits:
+        console.print(f"auto_approve waits: {queued.waits}.", markup=False, soft_wrap=True)
+    draft = queued.draft if queued.approved else queued.job or queued.draft
+    if draft is not None:
+        console.print(f"Review: toolkit show {draft}   Approve: toolkit approve {draft}")
+
+
 LimitOption = Annotated[
     int | None, typer.Option("--limit", help="Documents at most: a pilot.", show_default=False)
 ]
@@ -210,11 +237,13 @@ def export(
         plan = cutover.plan_export(ws, start=first, end=last, new=new, limit=limit, **switches)
         approver = person() if approve else None
         queued = ws.queue(plan, approved_by=approver) if len(plan.operations) else None
-        draft = queued is not None and queued.job is not None and ws.ledger.job(queued.job).status == "draft"
         left_out = queued.left_out if queued else plan.left_out
         document = {
             "job": queued.job if queued else None,
             "operations": queued.operations if queued else 0,
+            "approved": queued is not None and queued.approved,
+            "draft": queued.draft if queued else None,
+            "waits": queued.waits if queued else "",
             "findings": plan.findings,
             "left_out": left_out,
             "totals": plan.totals,
@@ -222,14 +251,7 @@ def export(
 
         def show(console: Console) -> None:
             show_plan(console, plan, left_out)
-            if queued is None or queued.job is None:
-                console.print("Nothing to send.")
-                return
-            console.print(
-                f"Job {queued.job}: {queued.operations:,} operations{', a draft' if draft else ''}."
-            )
-            review = f"Review: toolkit show {queued.job}   Approve: toolkit approve {queued.job}"
-            console.print(review if draft else "Approved. Next: toolkit serve")
+            _show_queued(console, queued)
 
         emit(ctx, as_json, document, show)
     finish(plan.findings)
