@@ -162,6 +162,30 @@ class Preferences:
         return (self.preferences.get(group) or {}).get(name)
 
 
+class Transactions(dict[str, Record]):
+    """Transactions by TxnID, found by number too; nothing changes the number of one that is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_number: dict[tuple[str, str], dict[str, Record]] = {}
+
+    def __setitem__(self, txn_id: str, record: Record) -> None:
+        super().__setitem__(txn_id, record)
+        self._by_number.setdefault(_number_of(record), {})[txn_id] = record
+
+    def __delitem__(self, txn_id: str) -> None:
+        del self._by_number[_number_of(self[txn_id])][txn_id]
+        super().__delitem__(txn_id)
+
+    def numbered(self, kind: str, number: str) -> list[Record]:
+        """Return those of a kind with a number, without regard to case, as they were made."""
+        return list(self._by_number.get((kind, number.casefold()), {}).values())
+
+
+def _number_of(record: Record) -> tuple[str, str]:
+    return record.kind, str(record.fields.get("RefNumber") or "").casefold()
+
+
 class Books:
     """Lists and transactions of one company file.
 
@@ -183,7 +207,7 @@ class Books:
         self.utc_offset = utc_offset
         self.about = Preferences()
         self.lists: dict[str, dict[str, Record]] = {name: {} for name in LISTS}
-        self.transactions: dict[str, Record] = {}
+        self.transactions = Transactions()
         self.extra_names: set[str] = set()
         self.deleted_lists: list[Record] = []
         self.deleted_transactions: list[Record] = []

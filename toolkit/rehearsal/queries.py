@@ -197,13 +197,15 @@ def _list_elements(books: Books, name: str, values: dict[str, Any]) -> tuple[lis
 
 
 def _documents(books: Books, kind: str, values: dict[str, Any]) -> tuple[list[Record], list[str]]:
-    everything = [record for record in books.transactions.values() if record.kind == kind]
     if "TxnID" in values:
         return _by_id(books, values["TxnID"], kind)
     for key in ("RefNumber", "RefNumberCaseSensitive"):
         if key in values:
-            return _by_number(everything, values[key], exact=key != "RefNumber")
+            folded = dict.fromkeys(number.casefold() for number in values[key])
+            numbered = [record for number in folded for record in books.transactions.numbered(kind, number)]
+            return _by_number(numbered, values[key], exact=key != "RefNumber")
     tests = list(document_tests(books, values))
+    everything = [record for record in books.transactions.values() if record.kind == kind]
     found = [record for record in everything if all(test(record) for test in tests)]
     return sorted(found, key=_by_day), []
 

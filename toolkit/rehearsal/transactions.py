@@ -103,7 +103,8 @@ def _defaults(books: Books, fields: dict[str, Any], customer: Record, kind: str)
     for key in ("BillAddress", "ShipAddress"):
         if not fields.get(key) and customer.fields.get(key):
             fields[key] = customer.fields[key]
-    fields.setdefault("RefNumber", _next_number(books, kind))
+    if "RefNumber" not in fields:
+        fields["RefNumber"] = _next_number(books, kind)
     fields.setdefault("IsPending", False)
     fields.setdefault("IsToBePrinted", True)
     fields.setdefault("IsToBeEmailed", False)
