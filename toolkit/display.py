@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from toolkit.late import pd
 from toolkit.tables import TABLES, to_rows
 from toolkit.tables_left_out import left_out_reason
 

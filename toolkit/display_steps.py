@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 
-from toolkit import mapping
-from toolkit.cutover import Matches
 from toolkit.display import money, show_findings, terminal_table
-from toolkit.reconcile import TieOut
-from toolkit.reconcile_carried import CARRIED
+from toolkit.late import late, pd
 from toolkit.tables import to_rows
-from toolkit.transform import Plan
+
+if TYPE_CHECKING:
+    from toolkit import mapping, reconcile_carried
+    from toolkit.cutover import Matches
+    from toolkit.reconcile import TieOut
+    from toolkit.transform import Plan
+else:
+    mapping, reconcile_carried = late("toolkit.mapping"), late("toolkit.reconcile_carried")
 
 MISMATCHES = {
     "contract_code": "plan",
@@ -103,7 +106,7 @@ def show_tie_out(console: Console, result: TieOut) -> None:
     if result.totals.empty:
         console.print("Nothing was sent yet, so there is nothing to tie out.")
         return
-    carried = result.totals["record_kind"] == CARRIED
+    carried = result.totals["record_kind"] == reconcile_carried.CARRIED
     console.print(terminal_table(result.totals[~carried], totals, title="Tie-out"))
     for row in to_rows(result.totals[carried]):
         opened, there = money(row["quickbooks_amount"]), money(row["source_amount"])

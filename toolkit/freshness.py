@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from toolkit.tables import finding, findings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Freshness", "ImportSeen", "freshness", "freshness_findings"]
 

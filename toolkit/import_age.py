@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from toolkit.freshness import Freshness, ImportSeen, freshness, freshness_findings
 from toolkit.import_plan import Scope, import_jobs
 from toolkit.tables import to_rows
 from toolkit.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["USED_BY", "import_findings", "imports_of"]
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
 
-from toolkit import resubmit
 from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, finish, opened, person
 from toolkit.display import show_findings, terminal_table
 from toolkit.errors import UsageError
+from toolkit.late import late, pd
 from toolkit.tables import to_rows
 from toolkit.workspace import Workspace
+
+if TYPE_CHECKING:
+    from toolkit import resubmit
+else:
+    resubmit = late("toolkit.resubmit")
 
 _SHOWN = {"operation": "operation", "job": "job", "status_code": "code", "problem": "problem"}
 _LEFT_OUT = {"source_key": "of", "rule": "rule", "reason": "reason"}

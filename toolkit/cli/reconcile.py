@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from toolkit import cutover, requeue, tie_outs
 from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, finish, opened, person
 from toolkit.display import money, show_findings, terminal_table
 from toolkit.display_steps import show_tie_out
 from toolkit.errors import UsageError
 from toolkit.import_age import import_findings
-from toolkit.reconcile_absent import Absent
+from toolkit.late import late
 from toolkit.tables import from_rows, to_rows
+
+if TYPE_CHECKING:
+    from toolkit import cutover, requeue, tie_outs
+    from toolkit.reconcile_absent import Absent
+else:
+    cutover, requeue = late("toolkit.cutover"), late("toolkit.requeue")
+    tie_outs = late("toolkit.tie_outs")
 
 ABSENT = {
     "key": "record",

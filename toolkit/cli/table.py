@@ -5,22 +5,25 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from rich.cells import cell_len
 from rich.console import Console
 
-from toolkit import cutover, requeue
-from toolkit.carry_forward import plan_carry_forward
 from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened
 from toolkit.display import columns_for_people, show_findings, terminal_table
 from toolkit.errors import UsageError
 from toolkit.import_age import imports_of
+from toolkit.late import late, pd
 from toolkit.tables import TABLES, conform, to_rows
-from toolkit.workbook_tables import write_table
 from toolkit.workspace import Workspace
+
+if TYPE_CHECKING:
+    from toolkit import carry_forward, cutover, requeue, workbook_tables
+else:
+    carry_forward, cutover = late("toolkit.carry_forward"), late("toolkit.cutover")
+    requeue, workbook_tables = late("toolkit.requeue"), late("toolkit.workbook_tables")
 
 EVERYTHING = {"new": True, "customers": True, "invoices": True, "payments": True, "credits": True}
 WIDEST_CELL = 40
@@ -75,7 +78,7 @@ def table(
     with opened(ctx, workspace) as ws:
         frame = frame_of(ws, name)
         if to is not None:
-            write_table(to, name, frame)
+            workbook_tables.write_table(to, name, frame)
         document: dict[str, Any] = {"table": name, "rows": len(frame), "file": str(to) if to else None}
         aged = imports_of(ws).get(name) if name.startswith("quickbooks.") else None
         if aged is not None:
@@ -141,7 +144,7 @@ def frame_of(ws: Workspace, name: str) -> pd.DataFrame:
     elif area == "plan":
         frame = getattr(cutover.plan_export(ws, **EVERYTHING), part)
     elif area == "carry_forward":
-        frame = getattr(plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings), part)
+        frame = getattr(carry_forward.plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings), part)
     elif name in ("tie_out.absent", "tie_out.hanging"):
         absent = requeue.list_absent(ws)
         frame = absent.records if part == "absent" else absent.hanging
@@ -162,7 +165,7 @@ def all_findings(ws: Workspace) -> pd.DataFrame:
     """
     found = [cutover.match(ws).findings, cutover.plan_export(ws, **EVERYTHING).findings]
     if not (ws.read("ledger.crosswalk")["origin"] == "quickbooks").any():
-        found.append(plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings).findings)
+        found.append(carry_forward.plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings).findings)
     both = pd.concat(found).drop_duplicates("finding_id")
     rank = both["severity"].map({"error": 0, "warning": 1, "info": 2})
     return conform(both.iloc[rank.argsort(kind="stable")].reset_index(drop=True), "findings")

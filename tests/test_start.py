@@ -1,0 +1,205 @@
+"""What is loaded when: the Web Connector is answered at once, and pandas comes with what is to land."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import pytest
+from exchange_world import PASSWORD, World, customer, invoice
+from rehearsal_company import company
+
+import toolkit
+from toolkit.cli import COMMANDS
+from toolkit.late import late
+
+ARRAYS = ("pandas", "pyarrow", "numpy")
+OF_OTHERS = ("openpyxl", "rich", "tqdm", "zeep", "rapidfuzz", "toolkit.rehearsal", "toolkit.landing_tables")
+
+
+def fresh(code: str) -> Any:
+    """Run code in a Python of its own, and return what it prints, which is JSON."""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+# --- the package --------------------------------------------------------------------------------------------
+
+
+def test_importing_the_package_loads_nothing_that_takes_long() -> None:
+    heavy = (*ARRAYS, "sqlalchemy", "spyne", "lxml", "typer")
+    code = f"import json, sys, toolkit; print(json.dumps([name for name in {heavy} if name in sys.modules]))"
+    assert fresh(code) == []
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    found = fresh(
+        "import json, toolkit\n"
+        "print(json.dumps({name: str(getattr(toolkit, name)) for name in toolkit.__all__}))"
+    )
+    assert set(found) == set(toolkit.__all__) <= set(dir(toolkit))
+    assert found["Workspace"] == "<class 'toolkit.workspace.Workspace'>"
+    assert found["transform"].startswith("<module 'toolkit.transform'")
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = toolkit.nonsense
+    assert fresh("import json; from toolkit.extract import *; print(json.dumps(load.__module__))") == (
+        "toolkit.billing_load"
+    )
+
+
+def test_what_is_late_is_the_module_itself_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    again = late("toolkit.landing")
+    monkeypatch.setattr("toolkit.landing.RECORDS", ("something else",))
+    assert again.RECORDS == ("something else",)
+    monkeypatch.undo()
+    assert again.RECORDS is sys.modules["toolkit.landing"].RECORDS
+    with pytest.raises(AttributeError):
+        _ = again.nonsense
+
+
+# --- the commands -------------------------------------------------------------------------------------------
+
+
+def test_no_help_waits_for_pandas() -> None:
+    code = (
+        "import contextlib, io, json, sys\n"
+        "from toolkit.cli import COMMANDS, main\n"
+        "loaded, said = {}, {}\n"
+        "for name in ('', *COMMANDS):\n"
+        "    sys.argv = ['toolkit', *filter(None, [name]), '--help']\n"
+        "    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):\n"
+        "        main()\n"
+        "    said[name] = len(out.getvalue())\n"
+        f"    loaded[name] = [one for one in {ARRAYS} if one in sys.modules]\n"
+        "print(json.dumps([loaded, said]))\n"
+    )
+    loaded, said = fresh(code)
+    assert {name: there for name, there in loaded.items() if there} == {}
+    assert list(loaded) == ["", *COMMANDS]
+    assert min(said.values()) > 100
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
+    told = inspect.getdoc(COMMANDS[name].load()) or ""
+    assert COMMANDS[name].summary == told.partition("\n\n")[0].replace("\n", " ")
+
+
+# --- the server ---------------------------------------------------------------------------------------------
+
+
+class Served:
+    """A server's application in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        script = Path(__file__).with_name("served_alone.py")
+        command = [sys.executable, "-W", "ignore", str(script), str(folder), *ARRAYS, *OF_OTHERS]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.loaded: list[str] = []
+
+    def call(self, operation: str, **parts: str) -> list[str]:
+        inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
+        return self._said(operation, inner)
+
+    def get(self, path: str) -> str:
+        return self._said("GET", path)[0]
+
+    def _said(self, operation: str, inner: str) -> list[str]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"operation": operation, "inner": inner}) + "\n")
+        self._process.stdin.flush()
+        said = json.loads(self._process.stdout.readline())
+        self.loaded = said["loaded"]
+        return list(said["results"])
+
+    def authenticate(self, password: str = PASSWORD) -> tuple[str, str]:
+        ticket, word = self.call("authenticate", strUserName="blubilling", strPassword=password)
+        return ticket, word
+
+    def ask(self, ticket: str, hcp: str, path: str) -> str:
+        parts = {"ticket": ticket, "strHCPResponse": hcp, "strCompanyFileName": path}
+        parts |= {"qbXMLCountry": "US", "qbXMLMajorVers": "13", "qbXMLMinorVers": "0"}
+        return self.call("sendRequestXML", **parts)[0]
+
+    def close(self) -> None:
+        self._process.communicate(timeout=30)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Served]:
+    """Serve a workspace that this process has let go of."""
+    server = Served(folder)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def test_whoever_has_nothing_to_do_is_told_so_without_what_lands(tmp_path: Path) -> None:
+    world = World.make(tmp_path)
+    world.ws.close()
+    with served(world.ws.path) as server:
+        assert server.call("serverVersion", strVersion="x")[0].endswith(toolkit.__version__)
+        assert server.call("clientVersion", strVersion="2.3.0.36") == [""]
+        assert server.authenticate("wrong") == ("", "nvu")
+        assert server.authenticate() == ("", "none")
+        assert json.loads(server.get("/healthz"))["status"] == "ok"
+        assert "good" in server.get("/support")
+        assert server.loaded == []
+
+
+def test_an_export_goes_out_before_anything_is_loaded_that_lands_it(tmp_path: Path) -> None:
+    world = World.make(tmp_path)
+    world.export(customer("1", "Newcomer Ltd"))
+    hcp, path = world.hcp(), world.company.file_path
+    world.ws.close()
+    with served(world.ws.path) as server:
+        ticket, word = server.authenticate()
+        assert (ticket != "", word) == (True, "")
+        assert server.loaded == []
+        text = server.ask(ticket, hcp, path)
+        assert "CustomerAdd" in text
+        assert server.loaded == []
+        response = world.company.process(text)
+        assert server.call("receiveResponseXML", ticket=ticket, response=response) == ["100"]
+        assert server.call("closeConnection", ticket=ticket) == ["OK"]
+        assert set(ARRAYS) < set(server.loaded)
+    landed = world.ws.read("quickbooks.customers")
+    assert list(landed["full_name"]) == ["Newcomer Ltd"]
+    assert world.statuses() == {"customer:1": "applied"}
+
+
+def test_an_import_and_a_check_are_asked_for_without_it_too(tmp_path: Path) -> None:
+    for place, queue, asked in (
+        ("import", lambda world: world.ws.queue_import("items"), "<ItemQueryRq"),
+        ("check", lambda world: world.export(invoice("1", "10.00")), "<InvoiceQueryRq"),
+    ):
+        world = World.make(tmp_path / place)
+        queue(world)
+        hcp = world.hcp()
+        world.ws.close()
+        with served(world.ws.path) as server:
+            ticket, _ = server.authenticate()
+            assert asked in server.ask(ticket, hcp, world.company.file_path)
+            assert server.loaded == []
+
+
+def test_another_company_is_turned_away_without_it(tmp_path: Path) -> None:
+    world = World.make(tmp_path)
+    world.export(customer("1", "Newcomer Ltd"))
+    other = company().hcp(world.ws.owner_id, "{99999999-2222-3333-4444-555555555555}")
+    world.ws.close()
+    with served(world.ws.path) as server:
+        ticket, _ = server.authenticate()
+        assert server.ask(ticket, other, world.company.file_path) == ""
+        assert "bound to another workspace" in server.call("getLastError", ticket=ticket)[0]
+        assert server.loaded == []
