@@ -15,6 +15,7 @@ from toolkit.workspace_lock import reserved
 from toolkit.workspace_making import LEDGER_FILE, open_ledger
 from toolkit.workspace_place import elsewhere, place_of
 from toolkit.workspace_qwc import new_file_id
+from toolkit.workspace_views import KEPT, write_view
 
 __all__ = ["adopt", "adopt_restored", "elsewhere", "make_copy", "without_auto_approval"]
 
@@ -84,6 +85,7 @@ def make_copy(
                 raise WorkspaceError(f"{place / LEDGER_FILE} belongs to another workspace")
             fresh = replace(made, id=ledger.workspace_id, file_id=new_file_id(), rehearsal=True)
             config.save(place, fresh)
+            write_view(place, ledger, KEPT)
         finally:
             ledger.close()
 
@@ -103,6 +105,7 @@ def _opened(
         ledger = open_ledger(folder, made.id, clock, None)
         try:
             yield folder, made, ledger
+            write_view(folder, ledger, KEPT)
         finally:
             ledger.close()
 

@@ -30,6 +30,7 @@ from toolkit.workspace_here import without_auto_approval
 from toolkit.workspace_lock import reserved
 from toolkit.workspace_making import FOLDERS, LEDGER_FILE, open_ledger, require_vacant
 from toolkit.workspace_place import place_of
+from toolkit.workspace_views import write_views
 
 __all__ = ["Restored", "restore"]
 
@@ -108,6 +109,8 @@ def restore(
                 _require_no_loss(place, manifest, scratch, replace, clock)
                 held = _make_safe(place, scratch, made, manifest, who, clock)
                 kept = _put(place, scratch, [*manifest.members])
+                with closing(open_ledger(place, made.id, clock, None)) as ledger:
+                    write_views(place, ledger)
     return Restored(place, manifest, held, kept)
 
 

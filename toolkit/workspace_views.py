@@ -15,7 +15,7 @@ from toolkit.workspace_tables import STORED, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["APPROVED", "WRITTEN", "ledger_table", "write_view", "write_views"]
+__all__ = ["APPROVED", "KEPT", "WRITTEN", "ledger_table", "write_view", "write_views"]
 
 WRITTEN = (*(name for name in STORED if name.startswith("mapping.")), KEPT, WAIVED, APPROVED)
 """The views that stand as files too: what people decided and approved."""

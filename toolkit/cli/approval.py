@@ -43,7 +43,16 @@ def approval(ws: Workspace, job: Job) -> dict[str, Any]:
         "totals": list(totals.values()),
         "warnings": job.meta.get("warnings", 0),
         "approved_by": job.approved_by,
+        **_given(ws, job),
     }
+
+
+def _given(ws: Workspace, job: Job) -> dict[str, Any]:
+    """Return when an export was let go, and the note: the backup that was made before, for example."""
+    for step in ws.ledger.job_history(job.id):
+        if step["after"] == "queued" and step["before"] in (None, "draft"):
+            return {"approved_at": step["at"], "note": step["note"]}
+    return {"approved_at": None, "note": None}
 
 
 def show_approval(console: Console, document: Mapping[str, Any]) -> None:
@@ -58,11 +67,18 @@ def show_approval(console: Console, document: Mapping[str, Any]) -> None:
         "period": f"{period}; {', '.join(document['switches']) or 'no switch'}",
         **{_words(total): _counted(total) for total in document["totals"]},
         "warnings": f"{document['warnings']:,}",
-        "approved": f"by {document['approved_by']}" if document["approved_by"] else "not yet",
+        "approved": _approved(document),
     }
     width = max(map(len, facts))
     for name, value in facts.items():
         console.print(f"  {name:<{width}}  {value}", markup=False, soft_wrap=True)
+
+
+def _approved(document: Mapping[str, Any]) -> str:
+    if not document["approved_by"]:
+        return "not yet"
+    when = f" on {document['approved_at']:%Y-%m-%d %H:%M}" if document["approved_at"] else ""
+    return f"by {document['approved_by']}{when}" + (f": {document['note']}" if document["note"] else "")
 
 
 def _words(total: Mapping[str, Any]) -> str:

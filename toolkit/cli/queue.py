@@ -57,6 +57,8 @@ def show(
 ) -> None:
     """Show one job's operations, their qbXML and their history.
 
+    Of an export also who approved it, when, and with which backup named.
+
     Example: toolkit show 5 --qbxml
              toolkit show 5 --history
     """
@@ -78,6 +80,7 @@ def show(
             document["qbxml"] = documents
         if history:
             document["history"] = moves
+            document["job_history"] = ws.ledger.job_history(job)
 
         def people(console: Console) -> None:
             said = f" ({found.message})" if found.message else ""
@@ -88,6 +91,8 @@ def show(
                 console.print(f"  {query['name']}: {query['status']}, {query['records'] or 0:,} records")
             if len(frame):
                 console.print(terminal_table(frame, SHOWN, limit=200))
+            for step in document.get("job_history", ()):
+                console.print(f"  {job_step(step)}", markup=False, soft_wrap=True)
             for key, steps in moves.items():
                 console.print(f"{key}:", markup=False)
                 for step in steps:
@@ -117,6 +122,15 @@ def moves_of(ws: Workspace, key: str) -> list[dict[str, Any]]:
             }
         )
     return told
+
+
+def job_step(step: dict[str, Any]) -> str:
+    """Return one step of a job's history as a line."""
+    moved = f"{step['before']} -> {step['after']}" if step["before"] else str(step["after"])
+    parts = [f"{step['at']:%Y-%m-%d %H:%M:%S}  {moved}"]
+    parts += [f"by {step['who']}"] if step["who"] else []
+    parts += [str(step["note"])] if step["note"] else []
+    return "; ".join(parts)
 
 
 def in_words(step: dict[str, Any]) -> str:
