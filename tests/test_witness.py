@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -456,6 +457,32 @@ def test_what_is_unknown_in_an_ended_job_is_found_too(world: World) -> None:
     world.finish()
     assert world.statuses() == {KEY: "applied", "payment:P1": "skipped"}
     assert [row["ref_number"] for row in to_rows(world.ws.read("quickbooks.invoices"))] == ["A1"]
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_a_full_disk_after_the_job_ended_delays_its_rows_and_loses_none(
+    world: World, monkeypatch: pytest.MonkeyPatch, died: bool
+) -> None:
+    number = both(world)
+    CAUSES["9002"](world, True)
+    world.ws.ledger.cancel(number, "tester")
+    world.clock.wait(61)
+    ticket = world.open()
+    with monkeypatch.context() as patch:
+
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(set_answers, "land_units", full)
+        assert world.carry(ticket, world.ask(ticket, first=True)) == FAILED
+        assert world.statuses()[KEY] == "applied"
+        if not died:
+            world.exchange.close(ticket)
+    assert not len(world.ws.read("quickbooks.invoices"))
+    world.clock.wait(61)
+    world.export(invoice("A2", "10.00"))
+    world.run()
+    assert sorted(row["ref_number"] for row in to_rows(world.ws.read("quickbooks.invoices"))) == ["A1", "A2"]
 
 
 def test_a_file_restored_to_before_the_set_gets_it_once(world: World) -> None:

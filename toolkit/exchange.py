@@ -11,7 +11,7 @@ import contextlib
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.company_guard import agree_version, inspect, same_file
@@ -34,6 +34,8 @@ FINISHED, FAILED = 100, -1
 CONNECTION_TRIES = 2
 MOST_RESTARTS = 2
 """How often a query starts anew in one session because QuickBooks forgot its iterator."""
+OWED = "owed"
+"""Fact of a session: the jobs whose answers, which came after their end, are still to be landed."""
 MOST_STRANGE = 5
 """How often a set is handed out to which the answers to other sets come."""
 ENDED = "This session has ended. Run the Web Connector again."
@@ -77,7 +79,11 @@ class Exchange:
                 self._ledger.end_sessions(TAKEN_OVER)
                 if not self._next.has_work():
                     return "", NONE
-                return self._ledger.open_session(user), self._ws.settings["company_file"] or ""
+                last = self._ledger.last_session()
+                owed = last.facts.get(OWED, []) if last else []
+                return self._ledger.open_session(user, **{OWED: owed}), self._ws.settings[
+                    "company_file"
+                ] or ""
         except (ToolkitError, OSError) as error:
             _log.error("no session was opened: %s", type(error).__name__)
             return "", BUSY
@@ -122,7 +128,7 @@ class Exchange:
                     raise ProtocolError(problem)
                 return self._progress(session)
             if open_set.kind == "lookup":
-                self._take_lookup(open_set, data)
+                self._take_lookup(session, open_set, data)
                 return self._progress(session)
             if open_set.kind == "check":
                 self._take_check(open_set, data)
@@ -165,6 +171,7 @@ class Exchange:
             for job in session.facts.get("exports", []):
                 if self._ledger.job(job).status != "complete":  # it goes on later: show what came so far
                     set_answers.land_export(self._ws, job)
+            self._land_owed(ticket, session.facts.get(OWED, []))
             return outcome
 
         return self._in_session(ticket, end, "OK")
@@ -263,13 +270,21 @@ class Exchange:
         self._ledger.set_session_error(session.ticket, problem)
         return self._go_on(session)
 
-    def _take_lookup(self, open_set: MessageSet, data: bytes) -> None:
-        lookups.record(
-            self._ledger, open_set, data, self._ws.inbox_name(self._ws.save_answer(data, name="lookup"))
-        )
+    def _take_lookup(self, session: Session, open_set: MessageSet, data: bytes) -> None:
+        path = self._ws.inbox_name(self._ws.save_answer(data, name="lookup"))
         jobs = {one.job for one in self._ledger.operations_by_keys(open_set.members)}
-        for job in sorted(job for job in jobs if self._ledger.job(job).ended):
-            set_answers.land_export(self._ws, job)  # nobody else lands what came of it afterwards
+        # Nobody else lands what came of a job after its end. Before the answer counts: it comes once.
+        owed = sorted({*session.facts.get(OWED, []), *(job for job in jobs if self._ledger.job(job).ended)})
+        self._ledger.update_session(session.ticket, **{OWED: owed})
+        lookups.record(self._ledger, open_set, data, path)
+        self._land_owed(session.ticket, owed)
+
+    def _land_owed(self, ticket: str, jobs: Sequence[int]) -> None:
+        """Land the answers to jobs that had ended; what fails is left to the end of a session, or a later."""
+        for job in jobs:
+            set_answers.land_export(self._ws, job)
+        if jobs:
+            self._ledger.update_session(ticket, **{OWED: []})
 
     def _take_check(self, open_set: MessageSet, data: bytes) -> None:
         path = self._ws.inbox_name(self._ws.save_answer(data, name="check"))
