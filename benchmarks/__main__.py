@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import report
-from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, write
+from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, start, write
 from benchmarks.measure import BenchError, run
 
-CASES = {case.name: case for case in (land.CASE, memory.CASE, linear.CASE, write.CASE, ledger.CASE)}
+CASES = {
+    case.name: case for case in (land.CASE, memory.CASE, linear.CASE, write.CASE, ledger.CASE, start.CASE)
+}
 QUICK = 0.1
 
 Say = Callable[[str], None]

@@ -15,7 +15,7 @@ from lxml import etree
 
 from benchmarks import __main__ as bench
 from benchmarks import measure, report
-from benchmarks.cases import Goal, Row, land, ledger, linear, memory, write
+from benchmarks.cases import Goal, Row, land, ledger, linear, memory, start, write
 from benchmarks.documents import (
     BYTES_PER_INVOICE,
     Contents,
@@ -35,6 +35,7 @@ TASKS = {
     "linear": ["one answer", "one answer, 4 times as long", "pages", "4 times as many pages"],
     "write": ["lxml SubElement", "toolkit"],
     "ledger": ["message sets", "operations", "10 times as many operations"],
+    "start": ["python", "its libraries", "and those of tables", "toolkit serve"],
 }
 # What stays empty: what landing itself fills, what only other editions send, what only a payment has.
 NOT_IN_A_US_INVOICE = {"left_at", "is_tax_included", "tax_amount", "applied_to_txn_id"}
@@ -255,6 +256,24 @@ def test_the_ledger_is_judged_beside_bare_commits_and_as_it_grows() -> None:
         assert [goal.met for goal in ledger.CASE.goals(rows)] == [met, True, True]
     rows[many] = row(many, 25.0, peak=1300)
     assert [goal.met for goal in ledger.CASE.goals(rows)] == [False, False, False]
+
+
+def test_starting_is_judged_beside_the_libraries_that_it_needs() -> None:
+    times = dict(zip(TASKS["start"], (0.03, 0.4, 0.8, 0.5), strict=True))
+    rows = {name: row(name, seconds) for name, seconds in times.items()}
+    assert [goal.met for goal in start.CASE.goals(rows)] == [True, True]
+    rows["toolkit serve"] = row("toolkit serve", 0.7)
+    assert [goal.met for goal in start.CASE.goals(rows)] == [False, True]
+    rows["toolkit serve"] = row("toolkit serve", 0.9)
+    assert [goal.met for goal in start.CASE.goals(rows)] == [False, False]
+
+
+@pytest.mark.network
+def test_a_server_is_started_called_and_ended(tmp_path: Path) -> None:
+    start.make(tmp_path)
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.first_call", str(tmp_path / "ws")]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == {"answer": ["", "none"], "code": 0, "loaded": []}
 
 
 def test_ledger_sets_are_sent_and_answered(tmp_path: Path) -> None:
