@@ -10,9 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import cli_world
 import pytest
+from cli_world import Toolkit
 from exchange_world import World
-from lost_world import JANUARY, NOTE, Lost
+from lost_world import ALL, JANUARY, NOTE, Lost
 
 from toolkit.errors import IllegalTransition, LedgerError, UsageError, WorkspaceMoved
 from toolkit.rehearsal import Company
@@ -78,7 +80,7 @@ def test_everything_that_was_lost_is_exported_once_more(restored: Lost) -> None:
     assert paid["quickbooks_id"] == restored.ws.ledger.operation("payment:P-1").txn_id
     assert paid["applied_at"] is not None
     assert paid["job"] == 1
-    assert paid["reason"].startswith("job 3 asked for it on 2026-02-")
+    assert paid["reason"].startswith("job 3 asked for it on 2026-")
 
     # Before anybody released it: nothing is planned again.
     assert len(restored.plan().operations) == 0
@@ -142,7 +144,7 @@ def test_a_document_deleted_by_hand_says_so(made: Lost) -> None:
     made.read_back()
     rows = to_rows(made.absent().records)
     assert [row["key"] for row in rows] == ["invoice:INV-3", "payment:P-2"]
-    assert all(row["reason"].startswith("deleted in QuickBooks on 2026-02-") for row in rows)
+    assert all(row["reason"].startswith("deleted in QuickBooks on 2026-") for row in rows)
     assert all(row["deleted_at"] is not None for row in rows)
     made.release("payment:P-2")
     assert made.lost() == ["invoice:INV-3"], "what was not released waits"
@@ -391,3 +393,86 @@ def test_a_copy_of_the_workspace_releases_nothing(restored: Lost, tmp_path: Path
     shutil.copytree(restored.ws.path, tmp_path / "copy")
     with Workspace(tmp_path / "copy") as copied, pytest.raises(WorkspaceMoved):
         release(copied, choice, "ann", NOTE)
+
+
+# --- the commands -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def toolkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Toolkit:
+    return cli_world.runner(monkeypatch, capsys)
+
+
+def test_reconcile_lists_what_is_absent_apart(restored: Lost, toolkit: Toolkit) -> None:
+    said = toolkit("-w", restored.ws.path, "reconcile")
+    assert said.code == 1
+    _, section, rest = said.out.partition("\nApplied here, absent in QuickBooks\n")
+    assert section
+    for word in ("payment:P-1", "P-1", "Acme", "60.00", restored.ws.ledger.operation("payment:P-1").txn_id):
+        assert str(word) in rest
+    assert "1 customer; 3 invoices, 155.00 USD; 1 credit_memo, 25.00 USD; 2 payments, 100.00 USD" in rest
+    assert "7: job 3 asked for it on 2026-" in rest
+    rows = toolkit("-w", restored.ws.path, "reconcile", "--json").json["absent"]
+    assert [row["key"] for row in rows] == JANUARY
+    assert rows[-1].keys() >= {"ref_number", "customer_full_name", "applied_at", "job", "quickbooks_id"}
+    assert rows[-1]["amount"] == "40.00"
+    table = toolkit("-w", restored.ws.path, "table", "tie_out.absent", "--json").json
+    assert [row["key"] for row in table["records"]] == JANUARY
+    assert toolkit("-w", restored.ws.path, "table", "tie_out.hanging", "--json").json["rows"] == 0
+
+
+def test_where_nothing_is_absent_there_is_no_section(made: Lost, toolkit: Toolkit) -> None:
+    said = toolkit("-w", made.ws.path, "reconcile")
+    assert said.code == 0
+    assert "absent" not in said.out
+    assert toolkit("-w", made.ws.path, "reconcile", "--json").json["absent"] == []
+    nothing = toolkit("-w", made.ws.path, "requeue", "--all-absent", "--yes", "--note", NOTE)
+    assert (nothing.code, "nothing to release" in nothing.out) == (0, True)
+
+
+def test_a_release_takes_two_steps(restored: Lost, toolkit: Toolkit) -> None:
+    before = cli_world.fingerprint(restored.ws.path)
+    first = toolkit("-w", restored.ws.path, "requeue", "--all-absent")
+    assert first.code == 0
+    assert "3 invoices, 155.00 USD" in first.out
+    assert "Nothing was changed." in first.out
+    assert cli_world.fingerprint(restored.ws.path) == before
+    second = toolkit("-w", restored.ws.path, "requeue", "--all-absent", "--note", NOTE, "--yes", "--json")
+    assert second.code == 0
+    assert (second.json["released"], second.json["note"]) == (True, NOTE)
+    [payments] = [total for total in second.json["totals"] if total["record_kind"] == "payment"]
+    assert (payments["count"], payments["amount"]) == (2, "100.00")
+    assert set(restored.world.statuses().values()) == {"undone"}
+    said = toolkit("-w", restored.ws.path, "export", "--new", *(f"--{name}" for name in ALL))
+    assert "Job 4: 7 operations, a draft." in said.out
+    assert restored.ws.ledger.job(4).status == "draft"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "say what to release: the keys of operations, or --all-absent"),
+        (("--all-absent", "invoice:INV-1"), "say what to release"),
+        (("--all-absent", "--yes"), "a release needs its reason: --note"),
+        (("invoice:INV-1", "--yes", "--note", " "), "a release needs its reason: --note"),
+        (("invoice:NONE",), "invoice:NONE is not absent in QuickBooks: toolkit reconcile lists what is"),
+        (("payment:P-2", "--yes", "--note", "x"), "payment:P-2 hangs on invoice:INV-2, which is absent too"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(
+    restored: Lost, toolkit: Toolkit, arguments: tuple[str, ...], said: str
+) -> None:
+    before = cli_world.fingerprint(restored.ws.path)
+    refused = toolkit("-w", restored.ws.path, "requeue", *arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert said in refused.err
+    assert refused.err.count("\n") == 1
+    assert cli_world.fingerprint(restored.ws.path) == before
+
+
+def test_what_is_not_proved_stays_and_says_why(made: Lost, toolkit: Toolkit) -> None:
+    hide(made, "payments")
+    said = toolkit("-w", made.ws.path, "requeue", "--all-absent", "--note", NOTE, "--yes")
+    assert said.code == 1
+    assert "payment:P-1 stays: not proved: job 2 returned it" in said.out
+    assert set(made.world.statuses().values()) == {"applied"}

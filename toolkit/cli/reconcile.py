@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +33,7 @@ ABSENT = {
     "applied_at": "applied",
     "job": "by job",
     "quickbooks_id": "was",
-    "reason": "why",
+    "deleted_at": "deleted there",
 }
 HANGING = {"key": "record", "status": "status", "amount": "amount", "needs": "hangs on", "reason": "then"}
 SECTION = "Applied here, absent in QuickBooks"
@@ -98,8 +99,7 @@ def show_absent(console: Console, absent: Absent) -> None:
     """Print what is applied here and absent in QuickBooks, and what hangs on it."""
     if not len(absent.records):
         return
-    console.print(terminal_table(absent.records, ABSENT, title=SECTION, limit=50))
-    console.print(_counted(to_rows(absent.records)), markup=False)
+    _show_records(console, to_rows(absent.records), limit=50)
     _show_hanging(console, to_rows(absent.hanging))
     if absent.records["proved"].any():
         console.print('Release what was lost: toolkit requeue --all-absent --note "restored from BACKUP"')
@@ -153,14 +153,12 @@ def requeue_(
 def _show_choice(console: Console, choice: requeue.Choice, done: bool, skipped: Sequence[str]) -> None:
     """Print what is released, or would be, and what stays."""
     if choice.rows:
-        rows = from_rows("tie_out.absent", choice.rows)
-        console.print(terminal_table(rows, ABSENT, title=SECTION, limit=200))
+        _show_records(console, choice.rows, limit=200)
     for row in choice.stay:
         console.print(f"{row['key']} stays: {row['reason']}", markup=False, soft_wrap=True)
     if not choice.rows:
         console.print("Nothing is proved to be absent in QuickBooks: nothing to release.")
         return
-    console.print(_counted(choice.rows), markup=False)
     _show_hanging(console, choice.hanging)
     if not done:
         console.print("Nothing was changed. Release them: the same command with --note and --yes")
@@ -169,6 +167,14 @@ def _show_choice(console: Console, choice: requeue.Choice, done: bool, skipped: 
         console.print(f"{len(skipped)} pending operations were skipped: {', '.join(skipped[:5])}")
     console.print("Released. Nothing is queued or sent yet.")
     console.print("Next: toolkit export, review the draft, then toolkit approve (or cancel) it")
+
+
+def _show_records(console: Console, rows: Sequence[Mapping[str, Any]], limit: int) -> None:
+    """Print absent records, their totals, and what proves it, each reason once."""
+    console.print(terminal_table(from_rows("tie_out.absent", rows), ABSENT, title=SECTION, limit=limit))
+    console.print(_counted(rows), markup=False)
+    for why, count in Counter(row["reason"].rpartition("; ")[2] for row in rows).items():
+        console.print(f"  {count:,}: {why}", markup=False, soft_wrap=True)
 
 
 def _show_hanging(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
