@@ -14,12 +14,13 @@ import cli_world
 import pytest
 from cli_world import Toolkit
 from exchange_world import World
+from export_world import invoice, line
 from lost_world import ALL, JANUARY, NOTE, Lost
 
 from toolkit.errors import IllegalTransition, LedgerError, UsageError, WorkspaceMoved
 from toolkit.rehearsal import Company
 from toolkit.requeue import choose, release
-from toolkit.tables import to_rows
+from toolkit.tables import from_rows, to_rows
 from toolkit.workspace import Workspace
 from toolkit.workspace_here import adopt
 
@@ -215,6 +216,12 @@ def test_a_number_stays_with_its_invoice(tmp_path: Path) -> None:
     made.release("invoice:INV-2", "payment:P-2")
     planned = {row["key"]: row["ref_number"] for row in to_rows(made.plan().operations)}
     assert planned == {"invoice:INV-2": "502", "payment:P-2": numbers["payment:P-2"]}
+    for name, row in (("invoices", invoice("INV-9", "33.00")), ("invoice_lines", line("INV-9", "33.00"))):
+        rows = to_rows(made.ws.read(f"billing.{name}"))
+        made.ws.write(f"billing.{name}", from_rows(f"billing.{name}", [*rows, row]))
+    planned = {row["key"]: row["ref_number"] for row in to_rows(made.plan("invoices").operations)}
+    assert planned == {"invoice:INV-2": "502", "invoice:INV-9": "505"}, "nobody else gets its number"
+    numbers["invoice:INV-9"] = "505"
     made.release()
     planned = {row["key"]: row["ref_number"] for row in to_rows(made.plan().operations)}
     assert planned == numbers

@@ -144,6 +144,10 @@ def test_the_daily_run_goes_by_itself_and_the_second_has_no_effect(made: Lost, t
     said = toolkit("-w", made.ws.path, "export", "--new", *SWITCHES)
     assert (said.code, said.out.splitlines()[-1]) == (0, "Nothing to send: no job was queued.")
     assert made.standing()["invoice:INV-5"] == 1
+    assert made.tie().ties
+    assert tie(made) == "open", "by what the answers said: nobody read it back yet"
+    made.read_back()
+    assert tie(made) == "ties"
     [approval] = [row for row in to_rows(made.ws.read("ledger.approvals")) if row["job"] == first["job"]]
     assert approval["approved_by"] == "auto_approve"
 
