@@ -202,7 +202,7 @@ class Exchange:
                 if session.closed_at is not None:
                     call(session)
                     return failed
-                self._ledger.touch(ticket)
+                self._ledger.touch(ticket, session.seen_at)
                 return call(session)
             except (ToolkitError, OSError) as error:
                 _log.error("session stopped: %s", type(error).__name__)

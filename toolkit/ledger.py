@@ -13,6 +13,7 @@ from toolkit.ledger_places import Places
 from toolkit.ledger_records import (
     JOB_MOVES,
     OPERATION_MOVES,
+    REFUSED,
     Job,
     MessageSet,
     Operation,
@@ -22,7 +23,7 @@ from toolkit.ledger_records import (
     Session,
 )
 from toolkit.ledger_resolutions import Resolutions
-from toolkit.ledger_sets import REFUSED, UNREADABLE
+from toolkit.ledger_sets import UNREADABLE
 from toolkit.ledger_store import local_now
 
 __all__ = [

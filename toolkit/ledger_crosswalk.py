@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from toolkit.errors import LedgerError
 from toolkit.ledger_schema import crosswalk
+from toolkit.ledger_statements import Statement, handle_of
 
 _KEY = ("record_kind", "key", "quickbooks_id")
 
@@ -71,20 +72,22 @@ def _standing(connection: Connection, given: list[dict[str, Any]]) -> dict[tuple
     for kind, keys in by_kind.items():
         for start in range(0, len(keys), _BATCH):
             batch = {"kind": kind, "keys": keys[start : start + _BATCH]}
-            for bound in connection.execute(_BOUND, batch).mappings():
-                found[tuple(bound[name] for name in _KEY)] = dict(bound)
+            for bound in _BOUND.rows(handle_of(connection), **batch):
+                found[tuple(getattr(bound, name) for name in _KEY)] = bound._asdict()
     return found
 
 
 def _write(connection: Connection, fresh: dict[tuple[str, ...], list[dict[str, Any]]]) -> None:
     for rows in fresh.values():
-        connection.execute(_NEW, rows)
+        _NEW.run_many(handle_of(connection), rows)
     fresh.clear()
 
 
 _BATCH = 500
 _COLUMNS = set(crosswalk.c.keys())
-_NEW = insert(crosswalk)
-_BOUND = select(crosswalk).where(
-    crosswalk.c.record_kind == bindparam("kind"), crosswalk.c.key.in_(bindparam("keys", expanding=True))
+_NEW = Statement(insert(crosswalk))
+_BOUND = Statement(
+    select(crosswalk).where(
+        crosswalk.c.record_kind == bindparam("kind"), crosswalk.c.key.in_(bindparam("keys", expanding=True))
+    )
 )

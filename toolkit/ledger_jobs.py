@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, insert, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError, UsageError
 from toolkit.ledger_moves import end_pending, has_work, open_counts
@@ -22,6 +22,7 @@ from toolkit.ledger_schema import (
     sessions,
 )
 from toolkit.ledger_schema import set_members as members
+from toolkit.ledger_statements import Handle, Statement, handle_of
 from toolkit.ledger_store import from_json, new_id, to_json
 from toolkit.ledger_waiting import Waiting
 from toolkit.tables import from_rows
@@ -107,14 +108,14 @@ class Jobs(Waiting):
         Passed over: an import without queries (its answers are landed by hand), and an export whose every
         pending operation waits for another job.
         """
-        with self.reading() as connection:
-            for row in connection.execute(_ACTIVE).all():
+        with self.looking() as handle:
+            for row in _ACTIVE.rows(handle):
                 job = _job(row)
                 if job.is_import:
-                    if connection.scalar(select(func.count()).where(queries.c.job == job.id)):
+                    if _HAS_QUERIES.value(handle, job=job.id):
                         return job
                     continue
-                if has_work(connection, job.id) or self._has_blocked(connection, job.id):
+                if has_work(handle, job.id) or self._has_blocked(handle, job.id):
                     return job
         return None
 
@@ -249,8 +250,8 @@ class Jobs(Waiting):
 
     # --- inside a transaction -------------------------------------------------------------------------
 
-    def _has_blocked(self, connection: Connection, job: int) -> bool:
-        return any(row.job == job for row in self._blocked(connection, committed=True))
+    def _has_blocked(self, handle: Handle, job: int) -> bool:
+        return any(row.job == job for row in self._blocked(handle, committed=True))
 
     def _add_job(
         self, connection: Connection, kind: str, status: str, meta: Mapping[str, Any], approved_by: str | None
@@ -311,13 +312,14 @@ class Jobs(Waiting):
                 raise IllegalTransition(what, before, status, why)
 
 
-_ACTIVE = select(jobs).where(one_of(jobs.c.status, ACTIVE_JOBS)).order_by(jobs.c.id)
-_JOB = select(jobs).where(jobs.c.id == bindparam("job"))
+_ACTIVE = Statement(select(jobs).where(one_of(jobs.c.status, ACTIVE_JOBS)).order_by(jobs.c.id))
+_JOB = Statement(select(jobs).where(jobs.c.id == bindparam("job")))
+_HAS_QUERIES = Statement(select(exists().where(queries.c.job == bindparam("job"))))
 
 
 def get_job(connection: Connection, job: int) -> Job:
     """Return one job; ``LedgerError`` where there is none."""
-    row = connection.execute(_JOB, {"job": job}).first()
+    row = _JOB.row(handle_of(connection), job=job)
     if row is None:
         raise LedgerError(f"there is no job {job}: `toolkit jobs` lists them")
     return _job(row)
@@ -387,7 +389,7 @@ def _query(row: Any) -> Query:
 
 
 def _job(row: Any) -> Job:
-    return Job(**{**row._mapping, "meta": from_json(row.meta)})
+    return Job(**{**row._asdict(), "meta": from_json(row.meta)})
 
 
 def _range(row: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -43,6 +43,7 @@ from toolkit.ledger_schema import (
     set_members,
     word,
 )
+from toolkit.ledger_statements import Handle, Statement, handle_of
 from toolkit.ledger_store import from_json
 from toolkit.quickbooks_codes import BUSY
 
@@ -108,12 +109,12 @@ def is_due(table: FromClause = operations) -> ColumnElement[bool]:
     return unknown & ~said.startswith(FOR_A_PERSON, autoescape=True) & (asked < MOST_LOOKUPS)
 
 
-def has_work(connection: Connection, job: int) -> bool:
+def has_work(handle: Handle, job: int) -> bool:
     """Return whether a session can do something for an export: not where all its pending ones wait."""
-    pending, sent = connection.execute(_STATES, {"job": job}).one()
-    if sent or not pending:  # without any pending ones it can be finished
+    states = _STATES.row(handle, job=job)
+    if states.sent or not states.pending:  # without any pending ones it can be finished
         return True
-    return connection.execute(_FIRST_SENDABLE, {"job": job}).first() is not None
+    return _FIRST_SENDABLE.row(handle, job=job) is not None
 
 
 def open_counts(connection: Connection, job: int) -> tuple[int, int]:
@@ -141,8 +142,9 @@ def end_pending(connection: Connection, job: int, reason: str, now: dt.datetime)
 
 def send_members(connection: Connection, number: int, now: dt.datetime) -> None:
     """Note that the members of a message set that writes are sent, all of which were pending."""
-    connection.execute(_SENT, {"number": number})
-    connection.execute(_SENT_HISTORY, {"number": number, "now": now})
+    handle = handle_of(connection)
+    _SENT.run(handle, number=number)
+    _SENT_HISTORY.run(handle, number=number, now=now)
 
 
 def move_operation(
@@ -232,22 +234,21 @@ class Moves:
         """Write them, and their history."""
         history = self._history
         self._write_changes(connection)
-        if history:
-            connection.execute(_HISTORY, history)
+        _HISTORY.run_many(handle_of(connection), history)
 
     def write_members(self, connection: Connection, number: int, now: dt.datetime) -> None:
         """Write the changes of all members of a message set, each of which was sent, and their history."""
         self._write_changes(connection)
-        connection.execute(_ANSWERED_HISTORY, {"number": number, "now": now})
+        _ANSWERED_HISTORY.run(handle_of(connection), number=number, now=now)
 
     def _write_changes(self, connection: Connection) -> None:
         for changes in self._changes.values():
-            connection.execute(_CHANGE, changes)
+            _CHANGE.run_many(handle_of(connection), changes)
         self._changes, self._history = {}, []
 
 
-_CHANGE = update(operations).where(operations.c.id == bindparam("this_operation"))
-_HISTORY = insert(operation_history)
+_CHANGE = Statement(update(operations).where(operations.c.id == bindparam("this_operation")))
+_HISTORY = Statement(insert(operation_history))
 
 
 def stay(connection: Connection, row: Any, now: dt.datetime, message: str | None) -> None:
@@ -280,11 +281,9 @@ WHOLE = select(*(operations.c[name] if name in operations.c else _attempts().lab
 """Selects operations as :func:`get_operations` wants them."""
 
 
-def get_operations(
-    connection: Connection, chosen: Select[Any], parameters: Mapping[str, Any]
-) -> list[Operation]:
+def get_operations(handle: Handle, chosen: Statement, **given: Any) -> list[Operation]:
     """Return operations; ``chosen`` is :data:`WHOLE`, narrowed down."""
-    return [_operation(row) for row in connection.execute(chosen, parameters)]
+    return [_operation(row) for row in chosen.rows(handle, **given)]
 
 
 def _operation(row: Any) -> Operation:
@@ -302,18 +301,23 @@ def by_keys(keys: Sequence[str]) -> Select[Any]:
     return select(operations).where(operations.c.current, operations.c.key.in_(keys))
 
 
-OF_KEYS = WHOLE.where(operations.c.current, operations.c.key.in_(bindparam("keys", expanding=True)))
+OF_KEYS = Statement(
+    WHOLE.where(operations.c.current, operations.c.key.in_(bindparam("keys", expanding=True)))
+)
 """Selects the newest attempts at the keys that are given with it."""
 
 # Said once: to work out anew what a statement means takes longer than to run it.
 _of_job = operations.c.job == bindparam("job", type_=Integer)
-SENDABLE = WHOLE.where(is_sendable()).order_by(operations.c.job, operations.c.position)
-SENDABLE = SENDABLE.limit(bindparam("most", type_=Integer))
-SENDABLE_OF_JOB = SENDABLE.where(_of_job)
-_FIRST_SENDABLE = select(operations.c.id).where(_of_job, is_sendable()).limit(1)
-_STATES = select(
-    exists().where(_of_job, operations.c.status == word("pending")),
-    exists().where(_of_job, operations.c.status == word("sent")),
+_sendable = WHOLE.where(is_sendable()).order_by(operations.c.job, operations.c.position)
+_sendable = _sendable.limit(bindparam("most", type_=Integer))
+SENDABLE = Statement(_sendable)
+SENDABLE_OF_JOB = Statement(_sendable.where(_of_job))
+_FIRST_SENDABLE = Statement(select(operations.c.id).where(_of_job, is_sendable()).limit(1))
+_STATES = Statement(
+    select(
+        exists().where(_of_job, operations.c.status == word("pending")).label("pending"),
+        exists().where(_of_job, operations.c.status == word("sent")).label("sent"),
+    )
 )
 # Only the newest message set can be open.
 _open = select(func.min(message_sets.c.id)).where(
@@ -323,29 +327,36 @@ _newest = select(func.max(message_sets.c.id))
 SETTLED = select(func.coalesce(_open.scalar_subquery() - 1, _newest.scalar_subquery()))
 """Selects the last message set with nothing open up to it."""
 _members = select(set_members.c.operation).where(set_members.c.message_set == bindparam("number"))
-_SENT = update(operations).where(operations.c.id.in_(_members))
-_SENT = _SENT.values(status=word("sent"), status_code=None, status_message=None)
-_SENT_HISTORY = insert(operation_history).from_select(
-    ["operation", "before", "after", "at", "message_set"],
-    _members.add_columns(
-        word("pending"),
-        word("sent"),
-        bindparam("now", type_=operation_history.c.at.type),
-        set_members.c.message_set,
-    ).order_by(set_members.c.position),
+_SENT = Statement(
+    update(operations)
+    .where(operations.c.id.in_(_members))
+    .values(status=word("sent"), status_code=None, status_message=None)
 )
-_ANSWERED_HISTORY = insert(operation_history).from_select(
-    ["operation", "before", "after", "at", "message", "message_set", "status_code"],
-    select(
-        operations.c.id,
-        word("sent"),
-        operations.c.status,
-        bindparam("now", type_=operation_history.c.at.type),
-        operations.c.status_message,
-        set_members.c.message_set,
-        operations.c.status_code,
+_SENT_HISTORY = Statement(
+    insert(operation_history).from_select(
+        ["operation", "before", "after", "at", "message_set"],
+        _members.add_columns(
+            word("pending"),
+            word("sent"),
+            bindparam("now", type_=operation_history.c.at.type),
+            set_members.c.message_set,
+        ).order_by(set_members.c.position),
     )
-    .join(set_members, set_members.c.operation == operations.c.id)
-    .where(set_members.c.message_set == bindparam("number"))
-    .order_by(set_members.c.position),
+)
+_ANSWERED_HISTORY = Statement(
+    insert(operation_history).from_select(
+        ["operation", "before", "after", "at", "message", "message_set", "status_code"],
+        select(
+            operations.c.id,
+            word("sent"),
+            operations.c.status,
+            bindparam("now", type_=operation_history.c.at.type),
+            operations.c.status_message,
+            set_members.c.message_set,
+            operations.c.status_code,
+        )
+        .join(set_members, set_members.c.operation == operations.c.id)
+        .where(set_members.c.message_set == bindparam("number"))
+        .order_by(set_members.c.position),
+    )
 )

@@ -23,6 +23,7 @@ from toolkit.ledger_moves import (
 )
 from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operations
+from toolkit.ledger_statements import Statement, handle_of
 from toolkit.tables import TABLES, conform, from_rows, to_rows
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ class Operations(Jobs):
 
     def operation(self, key: str) -> Operation:
         """Return the newest attempt at one operation; ``LedgerError`` where there is none."""
-        with self.reading() as connection:
-            found = get_operations(connection, OF_KEYS, {"keys": [key]})
+        with self.looking() as handle:
+            found = get_operations(handle, OF_KEYS, keys=[key])
         if not found:
             raise LedgerError(f"there is no operation {key}")
         return found[0]
@@ -134,9 +135,9 @@ class Operations(Jobs):
             There is none of one of them.
         """
         found = {}
-        with self.reading() as connection:
+        with self.looking() as handle:
             for batch in batches(keys):
-                found.update({one.key: one for one in get_operations(connection, OF_KEYS, {"keys": batch})})
+                found.update({one.key: one for one in get_operations(handle, OF_KEYS, keys=batch)})
         missing = [key for key in keys if key not in found]
         if missing:
             raise LedgerError(f"there is no operation {missing[0]}")
@@ -145,17 +146,17 @@ class Operations(Jobs):
     def quickbooks_ids(self, keys: Iterable[str]) -> dict[str, str]:
         """Return of those operations that have one the ListID or TxnID by key."""
         found = {}
-        with self.reading() as connection:
+        with self.looking() as handle:
             for batch in batches(list(keys)):
-                found.update({row[0]: row[1] or row[2] for row in connection.execute(_IDS, {"keys": batch})})
+                found.update({row[0]: row[1] or row[2] for row in _IDS.rows(handle, keys=batch)})
         return {key: quickbooks_id for key, quickbooks_id in found.items() if quickbooks_id}
 
     def status_messages(self, keys: Iterable[str]) -> dict[str, str]:
         """Return what is said of some operations by key; those of which nothing is said are left out."""
         found = {}
-        with self.reading() as connection:
+        with self.looking() as handle:
             for batch in batches(list(keys)):
-                found.update({row[0]: row[1] for row in connection.execute(_SAID, {"keys": batch})})
+                found.update({row[0]: row[1] for row in _SAID.rows(handle, keys=batch)})
         return {key: message for key, message in found.items() if message}
 
     def sendable(self, limit: int, job: int | None = None) -> list[Operation]:
@@ -168,15 +169,15 @@ class Operations(Jobs):
         job : int, optional
             Of this job only.
         """
-        with self.reading() as connection:
+        with self.looking() as handle:
             if job is None:
-                return get_operations(connection, SENDABLE, {"most": limit})
-            return get_operations(connection, SENDABLE_OF_JOB, {"most": limit, "job": job})
+                return get_operations(handle, SENDABLE, most=limit)
+            return get_operations(handle, SENDABLE_OF_JOB, most=limit, job=job)
 
     def lookups_due(self, limit: int) -> list[Operation]:
         """Return unknown operations that QuickBooks is still to be asked for, whatever their jobs are."""
-        with self.reading() as connection:
-            return get_operations(connection, _DUE, {"most": limit})
+        with self.looking() as handle:
+            return get_operations(handle, _DUE, most=limit)
 
     def leave_to_person(self, key: str, reason: str) -> None:
         """Note why QuickBooks cannot be asked for an unknown operation; a person decides on it.
@@ -199,11 +200,11 @@ class Operations(Jobs):
     def skip_blocked(self) -> int:
         """Skip what depends on something that will not be applied, with the reason; return how many."""
         skipped = 0
-        with self.reading() as connection:  # mostly there is none, and nobody has to wait for that
-            if not self._blocked(connection, committed=True):
+        with self.looking() as handle:  # mostly there is none, and nobody has to wait for that
+            if not self._blocked(handle, committed=True):
                 return 0
         with self.writing() as connection:
-            while rows := self._blocked(connection, committed=False):
+            while rows := self._blocked(handle_of(connection), committed=False):
                 now = self.now()
                 for row in rows:
                     move_operation(connection, row, "skipped", now, message=_blocked_reason(row))
@@ -288,10 +289,10 @@ def _due() -> Select[Any]:
     return ordered.limit(bindparam("most", type_=Integer))
 
 
-_DUE = _due()
+_DUE = Statement(_due())
 _of_keys = operations.c.current & operations.c.key.in_(bindparam("keys", expanding=True))
-_IDS = select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(_of_keys)
-_SAID = select(operations.c.key, operations.c.status_message).where(_of_keys)
+_IDS = Statement(select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(_of_keys))
+_SAID = Statement(select(operations.c.key, operations.c.status_message).where(_of_keys))
 _BATCH = 500
 
 

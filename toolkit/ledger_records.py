@@ -44,6 +44,9 @@ FOR_A_PERSON = "a person decides: "
 MOST_LOOKUPS = 3
 """How often QuickBooks is asked for an unknown operation whose query itself fails."""
 
+REFUSED = "refused"
+"""Status of a set that QuickBooks refused whole: nothing of it was run, nothing is stored under its id."""
+
 QUERY_MOVES: Mapping[str, frozenset[str]] = {
     "pending": frozenset({"running", "done"}),
     "running": frozenset({"pending", "done"}),

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_moves import by_keys, move_operation
+from toolkit.ledger_operations import batches
 from toolkit.ledger_records import LIST_KINDS, Operation
 from toolkit.ledger_schema import crosswalk, operation_history, operations
 from toolkit.ledger_sets import MessageSets
+from toolkit.ledger_statements import Statement
 
 
 class Resolutions(MessageSets):
@@ -85,15 +87,21 @@ class Resolutions(MessageSets):
 
     def said_absent(self, keys: Iterable[str]) -> set[str]:
         """Return those operations of whose last attempt a person said that it is not in QuickBooks."""
-        older = operations.c.key.in_(list(keys)) & ~operations.c.current
-        last = select(func.max(operations.c.id)).where(older).group_by(operations.c.key)
-        # Only a person ends what is unknown without an answer of QuickBooks.
-        said = (operation_history.c.before == "unknown") & (operation_history.c.after == "skipped")
-        said = said & operation_history.c.message_set.is_(None)
-        chosen = (
-            select(operations.c.key)
-            .join(operation_history, operation_history.c.operation == operations.c.id)
-            .where(operations.c.id.in_(last), said)
-        )
-        with self.reading() as connection:
-            return set(connection.scalars(chosen))
+        with self.looking() as handle:
+            found = [_ABSENT.rows(handle, keys=batch) for batch in batches(list(keys))]
+        return {row.key for rows in found for row in rows}
+
+
+def _absent() -> Any:
+    older = operations.c.key.in_(bindparam("keys", expanding=True)) & ~operations.c.current
+    last = select(func.max(operations.c.id)).where(older).group_by(operations.c.key)
+    # Only a person ends what is unknown without an answer of QuickBooks.
+    said = (operation_history.c.before == "unknown") & (operation_history.c.after == "skipped")
+    said = said & operation_history.c.message_set.is_(None)
+    joined = select(operations.c.key).join(
+        operation_history, operation_history.c.operation == operations.c.id
+    )
+    return joined.where(operations.c.id.in_(last), said)
+
+
+_ABSENT = Statement(_absent())

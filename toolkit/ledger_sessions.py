@@ -12,6 +12,7 @@ from toolkit.errors import LedgerError
 from toolkit.ledger_jobs import restart_queries
 from toolkit.ledger_records import Session
 from toolkit.ledger_schema import learned, message_sets, queries, sessions
+from toolkit.ledger_statements import Statement, handle_of
 from toolkit.ledger_store import Store, from_json, to_json
 
 NOTED_EVERY = dt.timedelta(seconds=1)
@@ -37,9 +38,9 @@ class Sessions(Store):
 
     def session(self, ticket: str) -> Session | None:
         """Return a session, open or not, or ``None``."""
-        with self.reading() as connection:
-            row = connection.execute(_OF_TICKET, {"ticket": ticket}).first()
-            return None if row is None else _session(row)
+        with self.looking() as handle:
+            row = _OF_TICKET.row(handle, ticket=ticket)
+        return None if row is None else _session(row)
 
     def touch(self, ticket: str, seen_at: dt.datetime | None = None) -> None:
         """Note a call of a session; one that comes within a second of the last one noted is not.
@@ -141,11 +142,11 @@ class Sessions(Store):
             connection.execute(update(sessions).where(sessions.c.ticket == ticket).values(**values))
 
 
-_OF_TICKET = select(sessions).where(sessions.c.ticket == bindparam("ticket"))
+_OF_TICKET = Statement(select(sessions).where(sessions.c.ticket == bindparam("ticket")))
 
 
 def _get(connection: Connection, ticket: str) -> Any:
-    row = connection.execute(_OF_TICKET, {"ticket": ticket}).first()
+    row = _OF_TICKET.row(handle_of(connection), ticket=ticket)
     if row is None:
         raise LedgerError("there is no session of that ticket")
     return row
@@ -156,7 +157,7 @@ def _newest() -> Any:
 
 
 def _session(row: Any) -> Session:
-    values = {name: value for name, value in row._mapping.items() if name in Session.__dataclass_fields__}
+    values = {name: value for name, value in row._asdict().items() if name in Session.__dataclass_fields__}
     return Session(**{**values, "facts": from_json(row.facts)})
 
 

@@ -6,23 +6,36 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, insert, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_jobs import get_job
-from toolkit.ledger_moves import SETTLED, Moves, is_sendable, send_members
+from toolkit.ledger_moves import Moves, send_members
 from toolkit.ledger_operations import Operations, batches
 from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
-from toolkit.ledger_schema import crosswalk, message_sets, operations, queries, sessions, set_members, word
-from toolkit.ledger_store import new_id
+from toolkit.ledger_schema import message_sets, operations, queries, set_members
+from toolkit.ledger_set_statements import (
+    ANSWERED,
+    BOUND,
+    CHECKED,
+    IN_SET,
+    MEMBERS,
+    NEW_MEMBER,
+    NEW_SET,
+    OPEN,
+    SESSION,
+    SET,
+    SETTLED,
+    TO_SEND,
+    UNANSWERED,
+    UNCLEARED,
+)
+from toolkit.ledger_statements import Handle, handle_of
 
 _OUTCOMES = ("applied", "rejected", "unknown", "pending", "skipped")
 ASKED_IN = {"lookup": "unknown", "check": "pending"}
 """In which state the members of a set are that only asks."""
-REFUSED = "refused"
-"""Status of a set that QuickBooks refused whole: nothing of it was run, nothing is stored under its id."""
-
 UNREADABLE = "unreadable"
 """Status of a set whose answer nobody could read."""
 
@@ -73,12 +86,13 @@ class MessageSets(Operations):
             raise LedgerError("a message set that writes needs an id, or a lost answer cannot be recovered")
         with self.writing() as connection:
             _require_session(connection, session)
-            for older in connection.execute(_OPEN).all():
+            handle = handle_of(connection)
+            for older in OPEN.rows(handle):
                 if older.kind == "write":
                     raise LedgerError(f"message set {older.set_id} has no answer yet: it is recovered first")
                 _abandon(connection, older.id, self.now())
             row = {"session": session, "kind": kind, "set_id": set_id, "text": text, "clears": clears}
-            number = new_id(connection.execute(_NEW_SET, {**row, "opened_at": self.now()}))
+            number = NEW_SET.run(handle, **row, opened_at=self.now(), tries=1)
             if kind == "read":
                 self._start_queries(connection, number, members)
             else:
@@ -87,14 +101,14 @@ class MessageSets(Operations):
 
     def unanswered(self) -> MessageSet | None:
         """Return the newest message set without an answer, or ``None``."""
-        with self.reading() as connection:
-            row = connection.execute(_UNANSWERED).first()
-            return None if row is None else _message_set(connection, row)
+        with self.looking() as handle:
+            row = UNANSWERED.row(handle)
+            return None if row is None else _message_set(handle, row)
 
     def message_set(self, number: int) -> MessageSet:
         """Return one message set; ``LedgerError`` where there is none of that number."""
-        with self.reading() as connection:
-            return _message_set(connection, _get_set(connection, number))
+        with self.looking() as handle:
+            return _message_set(handle, _get_set(handle, number))
 
     def message_sets(self, job: int | None = None) -> list[MessageSet]:
         """Return message sets in the order they were handed out: all, or those with members of one job."""
@@ -108,7 +122,8 @@ class MessageSets(Operations):
             )
             chosen = chosen.where(_sets.c.id.in_(mine))
         with self.reading() as connection:
-            return [_message_set(connection, row) for row in connection.execute(chosen).all()]
+            handle = handle_of(connection)
+            return [_message_set(handle, row) for row in connection.execute(chosen).all()]
 
     def answers(self, job: int, kind: str = "write") -> list[str]:
         """Return the inbox files of the answers to an export's operations, in the order of its sets."""
@@ -137,12 +152,13 @@ class MessageSets(Operations):
         """
         with self.writing() as connection:
             _require_session(connection, session)
-            row = _get_set(connection, number)
+            handle = handle_of(connection)
+            row = _get_set(handle, number)
             if row.answered_at is not None or row.abandoned_at is not None:
                 raise LedgerError(f"message set {number} is not open: there is nothing to recover")
             changed = {"session": session, "tries": row.tries + 1}
             connection.execute(update(_sets).where(_sets.c.id == number).values(**changed))
-            return _message_set(connection, _get_set(connection, number))
+            return _message_set(handle, _get_set(handle, number))
 
     def abandon_set(self, number: int) -> None:
         """Give up an unanswered set that changes nothing.
@@ -153,7 +169,7 @@ class MessageSets(Operations):
             It writes: it is recovered, never given up.
         """
         with self.writing() as connection:
-            row = _get_set(connection, number)
+            row = _get_set(handle_of(connection), number)
             if row.kind == "write":
                 why = "what it wrote would be lost from sight"
                 raise IllegalTransition(f"message set {row.set_id}", "unanswered", "abandoned", why)
@@ -194,32 +210,21 @@ class MessageSets(Operations):
         """
         told = {outcome.key: outcome for outcome in outcomes}
         with self.writing() as connection:
-            row = _get_set(connection, set_pk)
+            handle = handle_of(connection)
+            row = _get_set(handle, set_pk)
             if row.answered_at is not None or row.abandoned_at is not None:
                 return False
-            members = {member.key: member for member in connection.execute(_MEMBERS, {"number": set_pk})}
+            members = {member.key: member for member in MEMBERS.rows(handle, number=set_pk)}
             strange = told.keys() - members.keys()
             if strange:
                 raise LedgerError(f"{sorted(strange)[0]} is not in message set {row.set_id or set_pk}")
-            now, moves, bound = self.now(), Moves(), []
-            for key, member in members.items():
-                if member.status != ASKED_IN.get(row.kind, member.status):
-                    continue  # a person decided on it meanwhile
-                outcome = told.get(key)
-                if outcome is None and member.status == "sent":
-                    outcome = Outcome(key, "unknown", message="the answer says nothing about it")
-                if outcome is not None:
-                    self._record_outcome(connection, set_pk, member, outcome, moves, now)
-                    if outcome.bind is not None and not _stays(member, outcome):
-                        bound.append({"operation_key": key, "job": member.job, **outcome.bind})
-            if moves and all(member.status == "sent" for member in members.values()):
-                moves.write_members(connection, set_pk, now)
-            else:
-                moves.write(connection)
-            bind_rows(connection, bound, now)
+            now = self.now()
+            # A person may have decided meanwhile on one that was only asked about.
+            meant = [one for one in members.values() if one.status == ASKED_IN.get(row.kind, one.status)]
+            self._record_outcomes(connection, set_pk, meant, told, now)
             answer = {"answered_at": now, "inbox_path": inbox_path}
             status = None if set_status is None else str(set_status)
-            connection.execute(_ANSWERED, {"this_set": set_pk, **answer, "set_status": status})
+            ANSWERED.run(handle, this_set=set_pk, **answer, set_status=status)
         return True
 
     def checked(self, session: str, keys: Sequence[str]) -> set[str]:
@@ -232,15 +237,15 @@ class MessageSets(Operations):
         keys : sequence of str
             Of the newest attempts.
         """
-        with self.reading() as connection:
-            return set(connection.scalars(_CHECKED, {"keys": list(keys), "session": session}))
+        with self.looking() as handle:
+            return {row.key for row in CHECKED.rows(handle, keys=list(keys), session=session)}
 
     def bound(self, quickbooks_ids: Iterable[str]) -> dict[str, str]:
         """Return which of some records of QuickBooks are known already: ID to key of the operation."""
         found = {}
-        with self.reading() as connection:
+        with self.looking() as handle:
             for batch in batches(list(quickbooks_ids)):
-                for row in connection.execute(_BOUND, {"ids": batch}):
+                for row in BOUND.rows(handle, ids=batch):
                     found[row.quickbooks_id] = f"{row.record_kind}:{row.key}"
         return found
 
@@ -249,11 +254,11 @@ class MessageSets(Operations):
 
         It stays the same until a set that cleared it has an answer itself.
         """
-        with self.reading() as connection:
+        with self.looking() as handle:
             # What was cleared once stays so: the look starts after the sets of which that is known.
-            kept = connection.execute(_UNCLEARED, {"after": self._cleared}).first()
+            kept = UNCLEARED.row(handle, after=self._cleared)
             if kept is None:
-                self._cleared = connection.scalar(SETTLED) or 0
+                self._cleared = int(SETTLED.value(handle) or 0)
                 return None
             self._cleared = kept.id - 1
             return str(kept.set_id)
@@ -272,7 +277,8 @@ class MessageSets(Operations):
             _add_member(connection, number, position, query=row.id)
 
     def _send_operations(self, connection: Connection, number: int, kind: str, keys: list[str]) -> None:
-        rows = {row.key: row for row in connection.execute(_TO_SEND, {"keys": keys}).all()}
+        handle = handle_of(connection)
+        rows = {row.key: row for row in TO_SEND.rows(handle, keys=keys)}
         members = []
         for position, key in enumerate(keys, start=1):
             row = rows.get(key)
@@ -287,8 +293,7 @@ class MessageSets(Operations):
             if not row.may_go:
                 why = "it is not pending, its job is not being served, or what it depends on is not applied"
                 raise IllegalTransition(f"operation {key}", row.status, "sent", why)
-        if members:
-            connection.execute(_NEW_MEMBER, members)
+        NEW_MEMBER.run_many(handle, members)
         if kind == "write":
             for job in sorted({row.job for row in rows.values()}):
                 self._start_job(connection, job)
@@ -298,6 +303,29 @@ class MessageSets(Operations):
         now = get_job(connection, job).status
         if now != "running":
             self._move_job(connection, job, "running")
+
+    def _record_outcomes(
+        self,
+        connection: Connection,
+        number: int,
+        members: Sequence[Any],
+        told: Mapping[str, Outcome],
+        now: dt.datetime,
+    ) -> None:
+        moves, bound = Moves(), []
+        for member in members:
+            outcome = told.get(member.key)
+            if outcome is None and member.status == "sent":
+                outcome = Outcome(member.key, "unknown", message="the answer says nothing about it")
+            if outcome is not None:
+                self._record_outcome(connection, number, member, outcome, moves, now)
+                if outcome.bind is not None and not _stays(member, outcome):
+                    bound.append({"operation_key": member.key, "job": member.job, **outcome.bind})
+        if moves and all(member.status == "sent" for member in members):
+            moves.write_members(connection, number, now)
+        else:
+            moves.write(connection)
+        bind_rows(connection, bound, now)
 
     def _record_outcome(
         self,
@@ -346,17 +374,17 @@ def _stays(member: Any, outcome: Outcome) -> bool:
     return bool(member.status == outcome.status and outcome.status in ASKED_IN.values())
 
 
-def _get_set(connection: Connection, number: int) -> Any:
-    row = connection.execute(_SET, {"number": number}).first()
+def _get_set(handle: Handle, number: int) -> Any:
+    row = SET.row(handle, number=number)
     if row is None:
         raise LedgerError(f"there is no message set {number}")
     return row
 
 
-def _message_set(connection: Connection, row: Any) -> MessageSet:
-    members = connection.execute(_IN_SET, {"number": row.id}).all()
+def _message_set(handle: Handle, row: Any) -> MessageSet:
+    members = IN_SET.rows(handle, number=row.id)
     values: Mapping[str, Any] = {
-        name: value for name, value in row._mapping.items() if name in MessageSet.__dataclass_fields__
+        name: value for name, value in row._asdict().items() if name in MessageSet.__dataclass_fields__
     }
     return MessageSet(
         **values,
@@ -374,7 +402,7 @@ def _add_member(
     query: int | None = None,
 ) -> None:
     row = {"message_set": number, "position": position, "operation": operation, "query": query}
-    connection.execute(_NEW_MEMBER, row)
+    NEW_MEMBER.run(handle_of(connection), **row)
 
 
 def _abandon(connection: Connection, number: int, now: dt.datetime) -> None:
@@ -382,68 +410,5 @@ def _abandon(connection: Connection, number: int, now: dt.datetime) -> None:
 
 
 def _require_session(connection: Connection, ticket: str) -> None:
-    if connection.scalar(_SESSION, {"ticket": ticket}) is None:
+    if SESSION.row(handle_of(connection), ticket=ticket) is None:
         raise LedgerError("there is no session of that ticket")
-
-
-# --- what is said to the database; worked out once ----------------------------------------------------------
-
-_SESSION = select(sessions.c.id).where(sessions.c.ticket == bindparam("ticket"))
-_SET = select(_sets).where(_sets.c.id == bindparam("number"))
-_is_open = _sets.c.answered_at.is_(None) & _sets.c.abandoned_at.is_(None)
-_OPEN = select(_sets.c.id, _sets.c.kind, _sets.c.set_id).where(_is_open)
-_UNANSWERED = select(_sets).where(_is_open).order_by(_sets.c.id.desc()).limit(1)
-_NEW_SET = insert(message_sets)
-_NEW_MEMBER = insert(set_members)
-_ANSWERED = update(_sets).where(_sets.c.id == bindparam("this_set"))
-_in_set = set_members.c.message_set == bindparam("number")
-_MEMBERS = (
-    select(
-        *(operations.c[name] for name in ("id", "key", "job", "status", "status_code", "status_message")),
-        operations.c.record_kind,
-    )
-    .join(set_members, set_members.c.operation == operations.c.id)
-    .where(_in_set)
-    .order_by(set_members.c.position)
-)
-_IN_SET = (
-    select(operations.c.key, set_members.c.query)
-    .select_from(set_members)
-    .outerjoin(operations, operations.c.id == set_members.c.operation)
-    .where(_in_set)
-    .order_by(set_members.c.position)
-)
-_keys = operations.c.key.in_(bindparam("keys", expanding=True))
-_TO_SEND = select(
-    *(operations.c[name] for name in ("id", "key", "job", "status")), is_sendable().label("may_go")
-).where(operations.c.current, _keys)
-_BOUND = select(crosswalk.c.quickbooks_id, crosswalk.c.record_kind, crosswalk.c.key).where(
-    crosswalk.c.quickbooks_id.in_(bindparam("ids", expanding=True))
-)
-# One that QuickBooks had locked when it was sent is sent in a later session, and checked again there.
-_CHECKED = (
-    select(operations.c.key)
-    .join(set_members, set_members.c.operation == operations.c.id)
-    .join(_sets, _sets.c.id == set_members.c.message_set)
-    .where(
-        operations.c.current, _keys, _sets.c.session == bindparam("session"), _sets.c.kind == word("check")
-    )
-    .where(_sets.c.answered_at.is_not(None), ~_sets.c.set_status.is_not_distinct_from(REFUSED))
-)
-
-
-def _uncleared() -> Any:
-    # An id of which QuickBooks could not say what became of it stays: a text under it that some Web
-    # Connector still holds would run anew once its state is gone.
-    def fine(table: Any) -> Any:
-        return table.c.answered_at.is_not(None) & (
-            table.c.set_status.is_(None) | (table.c.set_status == word("0"))
-        )
-
-    later = _sets.alias("later")
-    cleared = exists().where(later.c.clears == _sets.c.set_id, fine(later))
-    kept = select(_sets.c.id, _sets.c.set_id).where(_sets.c.id > bindparam("after"), fine(_sets))
-    return kept.where(_sets.c.set_id.is_not(None), ~cleared).order_by(_sets.c.id).limit(1)
-
-
-_UNCLEARED = _uncleared()

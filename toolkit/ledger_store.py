@@ -102,8 +102,9 @@ class Store:
         self._on_decided = on_decided
         self._one_writer = threading.RLock()
         self._engine = _open_engine(self.path)
+        self._handles = Handles(self._engine)
         # A ledger that was forgotten, in a notebook say, lets go of its file all the same.
-        self._release = weakref.finalize(self, self._engine.dispose)
+        self._release = weakref.finalize(self, _let_go, self._engine, self._handles)
         try:
             self.workspace_id = self._prepare()
         except BaseException:
@@ -112,7 +113,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file. The ledger can still be used: it opens the file again."""
-        self._engine.dispose()
+        _let_go(self._engine, self._handles)
 
     def now(self) -> dt.datetime:
         """Return the time of the ledger's clock as it is stored."""
@@ -133,6 +134,16 @@ class Store:
         options = {"sqlite_begin": "BEGIN"}
         with _plain_errors(self.path), self._engine.connect() as connection:
             yield connection.execution_options(**options)
+
+    @contextmanager
+    def looking(self) -> Iterator[Any]:
+        """Give what a :class:`toolkit.ledger_statements.Statement` runs on: it sees what `reading` sees."""
+        with _plain_errors(self.path), self._handles.lent() as handle:
+            handle.execute("BEGIN")
+            try:
+                yield handle
+            finally:
+                handle.rollback()
 
     def _prepare(self) -> str:
         with self.reading() as connection:  # opening a ledger waits for no writer
@@ -157,6 +168,51 @@ class Store:
                 source.backup(target)
             finally:
                 target.close()
+
+
+class Handles:
+    """Connections of the driver that are kept open: to make one takes longer than what it is asked.
+
+    Parameters
+    ----------
+    engine : Engine
+        Makes them.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._free: list[Any] = []
+
+    @contextmanager
+    def lent(self) -> Iterator[Any]:
+        """Lend one that nobody else has; one that something went wrong with is not lent again."""
+        free = self._free
+        try:
+            handle = free.pop()
+        except IndexError:
+            made = self._engine.raw_connection()
+            handle = made.driver_connection
+            made.detach()
+        try:
+            yield handle
+        except BaseException:
+            handle.close()
+            raise
+        if free is self._free:
+            free.append(handle)
+        else:  # let go meanwhile
+            handle.close()
+
+    def close(self) -> None:
+        """Close those that are not lent."""
+        free, self._free = self._free, []
+        for handle in free:
+            handle.close()
+
+
+def _let_go(engine: Engine, handles: Handles) -> None:
+    handles.close()
+    engine.dispose()
 
 
 def _make_schema(connection: Connection, path: Path) -> None:
@@ -194,12 +250,13 @@ def _open_engine(path: Path) -> Engine:
 def _plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, sqlite3.OperationalError) as error:  # the second where a transaction begins
+    except (OperationalError, sqlite3.OperationalError) as error:
         said = error.orig if isinstance(error, OperationalError) else error
         if "locked" in str(said):
             raise LedgerError(f"{path} is busy: another program writes to it and does not let go") from error
         raise LedgerError(f"{path} cannot be used: {said}") from error
-    except DatabaseError as error:
-        if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        said = error.orig if isinstance(error, DatabaseError) else error
+        if isinstance(said, sqlite3.DatabaseError) and "not a database" in str(said):
             raise LedgerError(f"{path} is no ledger: it is not even a database") from error
-        raise LedgerError(f"{path}: {error.orig}") from error
+        raise LedgerError(f"{path}: {said}") from error

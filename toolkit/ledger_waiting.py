@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, or_, select, union
+from sqlalchemy import BigInteger, bindparam, func, or_, select, union
 
 from toolkit.ledger_moves import SETTLED, is_due
 from toolkit.ledger_records import ACTIVE_JOBS, ENDED_ATTEMPTS
@@ -24,6 +24,7 @@ from toolkit.ledger_schema import (
     set_members,
     word,
 )
+from toolkit.ledger_statements import Handle, Statement
 from toolkit.ledger_store import Store
 
 
@@ -56,33 +57,35 @@ class Waiting(Store):
 
     _quiet: Marks | None = None
 
-    def _blocked(self, connection: Connection, *, committed: bool) -> list[Any]:
+    def _blocked(self, handle: Handle, *, committed: bool) -> list[Any]:
         """Return pending operations of active jobs that wait in vain, with what they wait for: one row each.
 
         Parameters
         ----------
         committed : bool
-            Whether the connection sees nothing but what was committed. Only then the marks move: what a
+            Whether the handle sees nothing but what was committed. Only then the marks move: what a
             transaction wrote that fails later has never been.
         """
-        now = Marks(*(int(mark or 0) for mark in connection.execute(_MARKS).one()))
+        now = Marks(*(int(mark or 0) for mark in _MARKS.row(handle)))
         since = self._quiet
         if since == now:
             return []
         if since is None or not since <= now:  # the first look; or the ledger is another one
             since = Marks(_END, 0, _END)
-        parameters = {"history": since.history, "job_history": since.job_history, "sets": since.sets}
         # The row of the first dependency stands.
-        once = {row.id: row for row in reversed(connection.execute(_BLOCKED, parameters).all())}
+        found = _BLOCKED.rows(handle, history=since.history, job_history=since.job_history, sets=since.sets)
+        once = {row.id: row for row in reversed(found)}
         if committed and not once:
             self._quiet = now
         return list(once.values())
 
 
-_MARKS = select(
-    select(func.max(operation_history.c.id)).scalar_subquery(),
-    select(func.max(job_history.c.id)).scalar_subquery(),
-    SETTLED.scalar_subquery(),
+_MARKS = Statement(
+    select(
+        select(func.max(operation_history.c.id)).scalar_subquery().label("history"),
+        select(func.max(job_history.c.id)).scalar_subquery().label("job_history"),
+        SETTLED.scalar_subquery().label("sets"),
+    )
 )
 
 
@@ -142,4 +145,4 @@ def _blocked() -> Any:
     )
 
 
-_BLOCKED = _blocked()
+_BLOCKED = Statement(_blocked())
