@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import cli_world
 import pytest
 from cli_world import Toolkit
 from exchange_world import World
-from export_world import invoice, line
-from lost_world import ALL, JANUARY, NOTE, Lost
+from export_world import application, day, invoice, line, payment
+from lost_world import ALL, JANUARY, NOTE, Lost, books
 
 from toolkit.errors import IllegalTransition, LedgerError, UsageError, WorkspaceMoved
 from toolkit.rehearsal import Company
@@ -202,6 +203,47 @@ def test_what_waits_for_a_lost_invoice_is_planned_anew(tmp_path: Path) -> None:
     made.ws.approve(again, "ann")
     made.world.finish()
     made.proved_to_the_cent()
+
+
+def test_one_part_of_a_receipt_is_lost(tmp_path: Path) -> None:
+    """P-9 pays invoices of two customers, as two payments: only the part that is gone goes again."""
+    rows = books()
+    rows["billing.payments"].append(payment("P-9", "30.00", effective_date=day(26)))
+    rows["billing.payment_applications"] += [
+        application("P-9", "INV-1", "20.00"),
+        application("P-9", "INV-3", "10.00", seq=2),
+    ]
+    made = Lost.make(tmp_path, rows)
+    made.export()
+    parts = [key for key in made.world.statuses() if key.startswith("payment:P-9")]
+    assert parts == ["payment:P-9/A1", "payment:P-9/A3"]
+    made.delete(parts[1])
+    made.read_back()
+    made.release()
+    assert set(made.world.statuses(made.export())) == {parts[1]}
+    made.read_back()
+    assert made.tie().ties
+    assert made.standing() == Counter([*(key for key in JANUARY if key != "customer:A3"), *parts])
+
+
+def test_an_item_that_was_lost_is_made_again(tmp_path: Path) -> None:
+    rows = books()
+    rows["quickbooks.items"] = [row for row in rows["quickbooks.items"] if row["name"] != "Hosting"]
+    made = Lost.make(tmp_path, rows)
+    item = {"name": "Hosting", "item_type": "Service", "income_account_full_name": "Sales"}
+    made.ws.ledger.add_item({**item, "sales_tax_code_full_name": "Non"}, "ann")
+    before = made.backed_up()
+    before.stamp(made.ws.owner_id, made.ws.file_id)
+    made.export()
+    assert made.world.statuses()["item:Hosting"] == "applied"
+    made.restore(before)
+    made.read_back()
+    assert made.lost() == ["item:Hosting", *JANUARY]
+    made.release()
+    assert set(made.world.statuses(made.export())) == {"item:Hosting", *JANUARY}
+    made.proved_to_the_cent()
+    items = [row["full_name"] for row in to_rows(made.world.company.tables()["quickbooks.items"])]
+    assert items.count("Hosting") == 1
 
 
 def test_a_number_stays_with_its_invoice(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from exchange_world import set_by_hand
 from export_world import invoice, line
 from lost_world import Lost
 
+from toolkit.doctor import examine
 from toolkit.errors import SettingError
 from toolkit.tables import from_rows, to_rows
 from toolkit.tie_outs import keep_tie_out
@@ -103,6 +104,9 @@ def test_a_setting_edited_by_hand_lets_nothing_go(made: Lost, toolkit: Toolkit) 
     assert said.code == 0
     assert "1 operations, a draft" in said.out
     assert "auto_approve waits: no export that a person approved has tied out yet" in said.out
+    checks = {check.name: check for check in examine(made.ws, knock=lambda url: None)}
+    assert not checks["unattended"].good
+    assert "toolkit reconcile --refresh" in checks["unattended"].message
     assert made.ws.ledger.job(2).status == "draft"
 
 

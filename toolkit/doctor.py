@@ -24,6 +24,7 @@ from toolkit.tables import TABLES
 from toolkit.wc_support import ago
 from toolkit.workspace import Workspace, local_now
 from toolkit.workspace_place import elsewhere
+from toolkit.workspace_queue import why_not_unattended
 
 __all__ = ["Check", "Reply", "examine", "probe"]
 
@@ -108,6 +109,10 @@ def examine(
         waiting = sum(int(jobs.get(state, 0)) for state in ("queued", "running"))
         checks.append(Check("last call", *_last_call(ws, reply, waiting, clock())))
         checks.append(Check("session", *_session(ws)))
+        if ws.settings["auto_approve"]:
+            waits = why_not_unattended(ws.ledger)
+            said = f"auto_approve is on, and waits: {waits}" if waits else "exports need no approval"
+            checks.append(Check("unattended", not waits, said))
     except ToolkitError as error:
         checks.append(Check("ledger", False, f"it cannot be used: {error}"))
     return checks

@@ -182,7 +182,11 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting("pilot", _boolean, True, "The first approved job carries at most five documents.", "true"),
         Setting(
-            "auto_approve", _boolean, False, "Export jobs need no approval: for unattended runs.", "false"
+            "auto_approve",
+            _boolean,
+            False,
+            "Export jobs need no approval while the newest tie-out ties: for unattended runs.",
+            "false",
         ),
         Setting(
             "stale_after_days",

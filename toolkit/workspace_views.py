@@ -7,10 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.late import pq
 from toolkit.ledger import Ledger
 from toolkit.ledger_views import APPROVED, KEPT, WAIVED
 from toolkit.tables import to_arrow
-from toolkit.workspace_tables import STORED, write_table
+from toolkit.workspace_files import write_atomically
+from toolkit.workspace_tables import STORED, table_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +39,15 @@ def ledger_table(ledger: Ledger, name: str) -> pd.DataFrame:
 
 
 def write_view(folder: Path, ledger: Ledger, name: str) -> None:
-    """Write one view's file. The ledger is the truth and is what is read: the next decision renews it."""
+    """Write one view's file. The ledger is the truth and is what is read: the next decision renews it.
+
+    A server may be landing tables meanwhile: the file takes its own place, and nothing else is touched.
+    """
+    rows = to_arrow(ledger_table(ledger, name), name)
     with suppress(OSError):
-        write_table(folder, name, to_arrow(ledger_table(ledger, name), name))
+        write_atomically(
+            table_path(folder, name), lambda file: pq.write_table(rows, file, compression="zstd")
+        )
 
 
 def write_views(folder: Path, ledger: Ledger) -> None:
