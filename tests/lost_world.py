@@ -129,6 +129,19 @@ class Lost:
         named = f"<TxnDelType>{kind[found.record_kind]}</TxnDelType><TxnID>{found.txn_id}</TxnID>"
         self.ask(f"<TxnDelRq>{named}</TxnDelRq>")
 
+    def delete_marked(self, key: str) -> None:
+        """Delete the document that bears the marker of an operation, whatever the ledger knows of it."""
+        tables = self.world.company.tables()
+        for kind, table in (
+            ("Invoice", "invoices"),
+            ("CreditMemo", "credit_memos"),
+            ("ReceivePayment", "payments"),
+        ):
+            for row in to_rows(tables[f"quickbooks.{table}"]):
+                if str(row["memo"]).endswith(f"[bb:{key}]"):
+                    named = f"<TxnDelType>{kind}</TxnDelType><TxnID>{row['txn_id']}</TxnID>"
+                    self.ask(f"<TxnDelRq>{named}</TxnDelRq>")
+
     def apply_by_hand(self, payment: str, invoice: str, amount: str) -> None:
         """Apply a payment to an invoice; the simulated company has no ReceivePaymentMod."""
         books = self.world.company.books

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import re
@@ -9,6 +10,7 @@ import shutil
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import cli_world
@@ -287,6 +289,62 @@ def test_books_that_come_back_after_the_release_hold_nothing_twice(
     made.ws.approve(draft, "ann")
     made.world.finish()
     assert set(made.world.statuses().values()) == {"applied"}
+    made.proved_to_the_cent()
+
+
+DAYS = (9, 12, 17, 22, 31)
+HANGS = {"invoice:INV-1": "payment:P-1", "invoice:INV-2": "payment:P-2"}
+
+
+def fate(made: Lost, random: Random) -> None:
+    """Let exports, backups, restored books and somebody who deletes follow each other as they come."""
+    files = [made.backed_up()]
+    for _ in range(7):
+        happens = random.choice(("export", "export", "back up", "restore", "delete", "release"))
+        if happens == "export":
+            plan = made.plan(new=False, start="2026-01-01", end=f"2026-01-{random.choice(DAYS):02}")
+            if len(plan.operations):
+                made.ws.queue(plan, approved_by="ann")
+                made.world.finish()
+        elif happens == "back up":
+            files.append(made.backed_up())
+        elif happens == "restore":
+            files.append(made.backed_up())  # a newer file may be found again
+            made.restore(copy.deepcopy(random.choice(files)))
+        elif happens == "delete" and (there := sorted(made.standing())):
+            gone = random.choice(there)
+            for key in (HANGS.get(gone), gone):
+                if key in there:
+                    made.delete_marked(key)
+        else:
+            let_go(made)
+
+
+def let_go(made: Lost) -> None:
+    """Read all of it again and release what is lost, as an analyst does."""
+    if any(status == "applied" for status in made.world.statuses().values()):
+        made.read_back()
+        if made.lost():
+            made.release()
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 22))]
+)
+def test_whatever_becomes_of_the_books_each_document_stands_once_in_the_end(
+    tmp_path: Path, seed: int
+) -> None:
+    made = Lost.make(tmp_path)
+    made.world.company.stamp(made.ws.owner_id, made.ws.file_id)
+    fate(made, Random(seed))
+    for _ in range(3):
+        let_go(made)
+        plan = made.plan()
+        if not len(plan.operations):
+            break
+        made.ws.queue(plan, approved_by="ann")
+        made.world.finish()
+    assert set(made.world.statuses().values()) == {"applied"}, made.ws.ledger.operations()
     made.proved_to_the_cent()
 
 
