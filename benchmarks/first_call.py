@@ -18,7 +18,7 @@ import time
 from contextlib import redirect_stdout
 
 USER, PASSWORD = "blubilling", "for-the-bench"
-WATCHED = ("pandas", "pyarrow", "numpy")
+WATCHED = ("pandas", "pyarrow", "numpy", "pydantic", "rich")
 _CALL = (
     '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
     '<authenticate xmlns="http://developer.intuit.com/">'

@@ -6,18 +6,21 @@ import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
+import typer
 from exchange_world import PASSWORD, World, customer, invoice
 from rehearsal_company import company
+from typer.exceptions import TyperException
 
 import toolkit
 from toolkit.cli import COMMANDS
+from toolkit.cli.commands import _made
 from toolkit.late import late
 
 ARRAYS = ("pandas", "pyarrow", "numpy")
@@ -68,7 +71,7 @@ def test_what_is_late_is_the_module_itself_as_it_is_now(monkeypatch: pytest.Monk
 # --- the commands -------------------------------------------------------------------------------------------
 
 
-def test_no_help_waits_for_pandas() -> None:
+def test_no_help_waits_for_pandas_or_pydantic() -> None:
     code = (
         "import contextlib, io, json, sys\n"
         "from toolkit.cli import COMMANDS, main\n"
@@ -78,7 +81,7 @@ def test_no_help_waits_for_pandas() -> None:
         "    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):\n"
         "        main()\n"
         "    said[name] = len(out.getvalue())\n"
-        f"    loaded[name] = [one for one in {ARRAYS} if one in sys.modules]\n"
+        f"    loaded[name] = [one for one in {(*ARRAYS, 'pydantic')} if one in sys.modules]\n"
         "print(json.dumps([loaded, said]))\n"
     )
     loaded, said = fresh(code)
@@ -91,6 +94,49 @@ def test_no_help_waits_for_pandas() -> None:
 def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
     told = inspect.getdoc(COMMANDS[name].load()) or ""
     assert COMMANDS[name].summary == told.partition("\n\n")[0].replace("\n", " ")
+
+
+VALUES = (
+    None,
+    "",
+    "x",
+    "0",
+    "12",
+    "007",
+    "-3",
+    "+3",
+    "1_000",
+    "1e3",
+    " 7 ",
+    "\u0663",
+    "9" * 9,
+    "9" * 40,
+    "1.0",
+    5,
+)
+
+
+def asked(process: Callable[[], Any]) -> object:
+    """Return a value, or what is said against it."""
+    try:
+        return process()
+    except TyperException as error:
+        return error.format_message()
+
+
+@pytest.mark.parametrize("name", ["serve", "import", "rehearse", "land", "init", "load"])
+def test_a_parameter_takes_what_typer_would(name: str, tmp_path: Path) -> None:
+    command = _made(name)
+    ctx = typer.Context(command)
+    (tmp_path / "there").touch()
+    values = (*VALUES, str(tmp_path), str(tmp_path / "there"), str(tmp_path / "absent"), "a\0b")
+    for parameter in command.get_params(ctx):
+        for value in values:
+            if parameter.multiple or parameter.nargs != 1:
+                continue
+            slow = asked(lambda: type(parameter).process_value(parameter, ctx, value))  # noqa: B023
+            quick = asked(lambda: parameter.process_value(ctx, value))  # noqa: B023
+            assert (type(quick), quick) == (type(slow), slow), (parameter.name, value)
 
 
 # --- the server ---------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -90,6 +92,17 @@ class Commands(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         return name, command if name is None else _made(name), rest
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return its parameters."""
+        return _quick(super().get_params(ctx))
+
+
+class _Called(TyperCommand):
+    """A command that was called."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _quick(super().get_params(ctx))
+
 
 @cache
 def _made(name: str) -> Any:
@@ -97,5 +110,42 @@ def _made(name: str) -> Any:
     function = COMMANDS[name].load()
     text = (inspect.getdoc(function) or "").replace("Example: ", "\b\nExample: ")
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name, help=text)(function)
+    alone.command(name, help=text, cls=_Called)(function)
     return typer.main.get_command(alone)
+
+
+# --- values -------------------------------------------------------------------------------------------------
+
+
+def _quick(parameters: list[Any]) -> list[Any]:
+    """Return parameters that take by themselves what needs no looking at.
+
+    Typer asks pydantic about every value, given or not, and loading that is a tenth of a start.
+    """
+    for parameter in parameters:
+        if "process_value" not in vars(parameter) and parameter.nargs == 1 and not parameter.multiple:
+            parameter.process_value = partial(_process, parameter, parameter.process_value)
+    return parameters
+
+
+def _process(parameter: Any, ask: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    if value is None and not parameter.required:
+        return parameter.callback(ctx, parameter, None) if parameter.callback else None
+    about = parameter.type_descriptor
+    plain = parameter.callback is None and about.parameter_info.parser is None and not about.is_ranged
+    take = _TAKERS.get(about.annotation) if plain and isinstance(value, str) else None
+    taken = None if take is None else take(value)
+    return ask(ctx, value) if taken is None else taken
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _path(text: str) -> Path | None:
+    # What is not there, or may not be read, Typer looks at.
+    return Path(text) if "\0" not in text and os.access(text, os.R_OK) else None
+
+
+_TAKERS: dict[Any, Callable[[str], Any]] = {str: str, int: _number, Path: _path}
+"""By the type of a parameter what makes a value of a text; ``None`` where that takes a closer look."""
