@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
+import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from exchange_world import World, create, customer, invoice, operation, payment, saying
-from rehearsal_company import ACME, HOSTING, JOB, OPEN, PAID
+from rehearsal_company import ACME, HOSTING, JOB, OPEN, PAID, RECEIPT
 
 from toolkit.errors import RequestRefused
 from toolkit.ledger_records import FOR_A_PERSON
+from toolkit.lookups import MOST_CHECKS
 from toolkit.outcomes import MOST_ROUNDS
 from toolkit.presend import HELD_BACK
 from toolkit.quickbooks_codes import PARSE_ERROR
@@ -126,10 +130,8 @@ def test_each_thing_is_asked_for_once_a_set(world: World) -> None:
     world.export(*(planned(f"A{n}") for n in range(3)))
     world.run()
     (check,) = world.checks
-    assert check.count(f"<ListID>{ACME}</ListID>") == 1
-    assert (
-        check.count("<ItemQueryRq") == check.count("<CustomerQueryRq") == check.count("<InvoiceQueryRq") == 1
-    )
+    assert check.count(f"<ListID>{ACME}</ListID>") == 2, "as a customer, and whose invoices"
+    assert [check.count(f"<{name}QueryRq") for name in ("Item", "Customer", "Invoice")] == [1, 1, 2]
     assert "newMessageSetID" not in check
 
 
@@ -139,15 +141,23 @@ def test_each_thing_is_asked_for_once_a_set(world: World) -> None:
 def test_a_payment_on_a_paid_invoice_is_held_back(world: World) -> None:
     world.export(paying("P1", (PAID, "60.00")))
     assert world.run() == "OK"
-    assert world.statuses() == {"payment:P1": "skipped"}
+    assert world.statuses() == {"payment:P1": "unknown"}
+    assert world.message("payment:P1").startswith(FOR_A_PERSON)
     assert "invoice 102 is paid already, and 60.00 was to be applied" in world.message("payment:P1")
+
+
+def test_a_person_says_by_which_payment_it_was_paid(world: World) -> None:
+    world.export(paying("P1", (PAID, "60.00")))
+    world.run()
+    assert world.ws.ledger.resolve("payment:P1", "ann", applied=RECEIPT).txn_id == RECEIPT
+    assert world.authenticate() == ("", "none")
 
 
 def test_payments_of_one_set_share_what_is_open(world: World) -> None:
     world.export(paying("P1", (OPEN, "60.00")), paying("P2", (OPEN, "60.00")), paying("P3", (OPEN, "40.00")))
     world.run()
     states = world.statuses()
-    assert states == {"payment:P1": "applied", "payment:P2": "skipped", "payment:P3": "applied"}
+    assert states == {"payment:P1": "applied", "payment:P2": "unknown", "payment:P3": "applied"}
     assert "invoice 101 has 40.00 open" in world.message("payment:P2")
 
 
@@ -251,6 +261,8 @@ def test_what_bears_our_marker_is_taken_over_though_the_ledger_never_sent_it(
         ("", {"TotalAmount": "60.00", "TxnDate": "2026-01-03"}, "unknown"),
         ("", {"TotalAmount": "60.00"}, "applied"),
         ("", {"TxnDate": "2026-01-03"}, "applied"),
+        ("88", {"TotalAmount": "60.00", "TxnDate": "2026-01-03"}, "unknown"),
+        ("ACH", {"TotalAmount": "60.00", "TxnDate": "2026-01-02"}, "applied"),
     ],
 )
 def test_a_payment_is_there_by_number_or_day_and_total(
@@ -272,6 +284,76 @@ def test_a_payment_is_there_by_number_or_day_and_total(
     assert world.statuses()["payment:P1"] == state
 
 
+def test_a_payment_up_to_the_cutover_is_quickbooks_own_past(world: World) -> None:
+    world.ws.set("cutover_date", "2026-01-03")
+    world.export(paying("P1", (OPEN, "60.00")))
+    entered = copy.deepcopy(world.company.books.transactions[RECEIPT])
+    entered.fields.update(
+        TxnID="FFFF-1", RefNumber="P1", TotalAmount=Decimal("60.00"), TxnDate=dt.date(2026, 1, 3)
+    )
+    world.company.books.transactions["FFFF-1"] = entered
+    world.run()
+    assert world.statuses() == {"payment:P1": "applied"}
+
+
+def test_a_number_that_was_voided_is_free(world: World) -> None:
+    world.export(planned())
+    by_hand(world, Subtotal=Decimal(0), SalesTaxTotal=Decimal(0), Memo="VOID: July")
+    world.run()
+    assert world.statuses() == {KEY: "applied"}
+
+
+def test_what_was_sent_under_another_number_is_found_by_its_day(
+    world: World, tmp_path: Path, template: Path
+) -> None:
+    world.export(planned())
+    world.run()
+    other = World.make(tmp_path / "other", template)  # an older ledger, and another numbering rule
+    other.company = world.company
+    renumbered = planned()
+    fields = json.loads(renumbered["fields"]) | {"RefNumber": "1005"}
+    other.export(renumbered | {"fields": json.dumps(fields), "ref_number": "1005"})
+    other.run()
+    assert other.holds() == [KEY], "once"
+    assert other.statuses() == {KEY: "applied"}
+
+
+def test_what_was_seen_before_with_the_marker_is_found_by_its_id(
+    world: World, tmp_path: Path, template: Path
+) -> None:
+    world.export(planned())
+    world.run()
+    (sent,) = documents(world, "A1")
+    sent.fields.update(RefNumber="B9", TxnDate=dt.date(2025, 12, 1))
+    other = World.make(tmp_path / "other", template)
+    other.company = world.company
+    other.export(planned(known_as=[sent.id]))
+    other.run()
+    assert other.holds() == [KEY], "once"
+    assert other.ws.ledger.operation(KEY).txn_id == sent.id
+
+
+def test_part_of_a_receipt_that_was_posted_whole_is_for_a_person(
+    world: World, tmp_path: Path, template: Path
+) -> None:
+    world.export(paying("P1", (OPEN, "60.00")))
+    world.run()
+    other = World.make(tmp_path / "other", template)  # an older ledger; the receipt was split since
+    other.company = world.company
+    part = paying("P1/A3", (OPEN, "15.00"), number="P1", TotalAmount="15.00")
+    other.export(part | {"source_table": "billing.payments", "source_key": "P1"})
+    other.run()
+    assert other.statuses() == {"payment:P1/A3": "unknown"}
+    assert len(documents(other, "P1")) == 1
+
+
+def test_the_parts_of_a_receipt_do_not_stand_in_each_others_way(world: World) -> None:
+    parts = [paying(f"P1/A{n}", (OPEN, "20.00"), number="P1", TotalAmount="20.00") for n in (1, 2)]
+    world.export(*(part | {"source_table": "billing.payments", "source_key": "P1"} for part in parts))
+    world.run()
+    assert set(world.statuses().values()) == {"applied"}
+
+
 # --- a check that fails -------------------------------------------------------------------------------------
 
 
@@ -288,20 +370,49 @@ def test_what_could_not_be_checked_is_not_sent(world: World, monkeypatch: pytest
 def test_a_query_that_the_answer_leaves_out_holds_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.export(planned())
     monkeypatch.setattr(world.company, "process", lambda text: "<QBXML><QBXMLMsgsRs/></QBXML>")
-    world.run()
+    for _ in range(MOST_CHECKS):
+        assert world.statuses() == {KEY: "pending"}
+        world.run()
     assert world.statuses() == {KEY: "skipped"}
+    assert world.authenticate() == ("", "none")
 
 
 def test_an_answer_that_cannot_be_read_is_asked_for_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.export(planned())
+    world.export(planned(), planned("A2"))
     with monkeypatch.context() as patch:
         patch.setattr(world.company, "process", lambda text: "<html>502 Bad Gateway</html>")
-        assert "nothing was sent" in world.run()
-    assert world.statuses() == {KEY: "pending"}
+        assert "Nothing was sent" in world.run()
+    assert world.statuses() == {KEY: "pending", "invoice:A2": "pending"}
     assert world.run() == "OK"
-    assert world.holds() == [KEY]
+    assert world.holds() == [KEY, "invoice:A2"]
+
+
+@pytest.mark.parametrize(("code", "sessions"), [(3175, MOST_CHECKS), (1000, MOST_CHECKS), (3000, 1)])
+def test_a_query_that_fails_is_asked_again_alone_and_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, code: int, sessions: int
+) -> None:
+    world.export(planned(), planned("A2"))
+    process = world.company.process
+
+    def fails(text: str) -> str:
+        if "Query" not in text or "<RefNumber>A1<" not in text:
+            return process(text)
+        queries = re.findall(r'<(\w+)Rq requestID="([^"]+)"', text)
+        status = f'statusCode="{code}" statusSeverity="Error" statusMessage="So it is."'
+        answers = "".join(f'<{name}Rs requestID="{number}" {status}/>' for name, number in queries)
+        return f"<QBXML><QBXMLMsgsRs>{answers}</QBXMLMsgsRs></QBXML>"
+
+    monkeypatch.setattr(world.company, "process", fails)
+    ran = 0
+    while world.statuses()[KEY] == "pending":
+        world.run()
+        ran += 1
+    world.finish()
+    assert world.statuses() == {KEY: "skipped", "invoice:A2": "applied"}
+    assert "So it is." in world.message(KEY)
+    assert ran <= sessions
 
 
 def test_a_check_counts_in_its_own_session_only(world: World) -> None:
@@ -429,7 +540,8 @@ def test_a_name_that_our_own_customer_has_is_taken_over(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("Acme", f"{ACME} has it, with another"), ("Power & Light Co", "no customer has it")]
+    ("name", "says"),
+    [("Acme", f"{ACME} has it, and is not known as this one"), ("Power & Light Co", "no customer has it")],
 )
 def test_a_name_that_another_has_is_rejected_after_a_look(world: World, name: str, says: str) -> None:
     world.export(new_customer("N1", name, "9999"), invoice("A1", "10.00", of="customer:N1"))

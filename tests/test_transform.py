@@ -31,6 +31,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from toolkit.errors import SettingError, UsageError
+from toolkit.outcomes import resolve
 from toolkit.qbxml_io import Request, build
 from toolkit.settings import Settings
 from toolkit.tables import TABLES, to_rows
@@ -188,9 +189,11 @@ def test_the_requests_of_a_plan_can_be_written() -> None:
     pay(rows, "P-2", "7.00", method="Cash")
     plan = planned(rows, text={"credit_item": "House Credit"})
     made = operations(plan)
-    made["payment:P-1"]["fields"]["AppliedToTxnAdd"][0]["TxnID"] = "9-1"
     document = build(
-        [Request(o["request"], o["fields"], request_id=str(o["position"])) for o in made.values()]
+        [
+            Request(o["request"], resolve(o["fields"], lambda key: "9-1"), request_id=str(o["position"]))
+            for o in made.values()
+        ]
     )
     assert document.count(b"<InvoiceAddRq") == 1 and document.count(b"<CreditMemoAddRq") == 2
     assert document.count(b"<ReceivePaymentAddRq") == 2 and document.count(b"<CustomerAddRq") == 1
@@ -414,7 +417,7 @@ def test_a_new_job_is_created_under_its_parent_before_its_invoice() -> None:
     del job["fields"]["ExternalGUID"]
     assert job["fields"] == {
         "Name": "Customer A8",
-        "ParentRef": {"FullName": "Acme:Customer A9"},
+        "ParentRef": {"ListID": {"operation": "customer:A9"}},
         "CompanyName": "Eight Ltd",
         "FirstName": "Ann",
         "LastName": "Lee",
@@ -431,7 +434,7 @@ def test_a_new_job_is_created_under_its_parent_before_its_invoice() -> None:
     }
     assert made["customer:A9"]["fields"]["ParentRef"] == {"ListID": "C-1"}
     assert job["depends_on"] == ["customer:A9"]
-    assert made["invoice:INV-2"]["fields"]["CustomerRef"] == {"FullName": "Acme:Customer A9:Customer A8"}
+    assert made["invoice:INV-2"]["fields"]["CustomerRef"] == {"ListID": {"operation": "customer:A8"}}
     assert made["invoice:INV-2"]["depends_on"] == ["customer:A8"]
 
 
@@ -485,12 +488,14 @@ def test_items_by_hand_go_first_and_only_with_what_needs_them() -> None:
     assert large["request"] == "ItemNonInventoryAdd" and large["depends_on"] == ["item:Kits"]
     assert large["fields"] == {
         "Name": "Large",
-        "ParentRef": {"FullName": "Kits"},
+        "ParentRef": {"ListID": {"operation": "item:Kits"}},
         "SalesOrPurchase": {"Desc": "By hand", "Price": "12.5", "AccountRef": {"ListID": "A-3"}},
     }
     assert "ParentRef" not in made["item:Kits"]["fields"]
     assert made["invoice:INV-1"]["depends_on"] == ["item:Kits:Large"]
-    assert made["invoice:INV-1"]["fields"]["InvoiceLineAdd"][0]["ItemRef"] == {"FullName": "Kits:Large"}
+    assert made["invoice:INV-1"]["fields"]["InvoiceLineAdd"][0]["ItemRef"] == {
+        "ListID": {"operation": "item:Kits:Large"}
+    }
 
 
 def test_an_item_by_hand_that_quickbooks_has_by_now_is_not_made_twice() -> None:

@@ -40,8 +40,10 @@ class Target:
         return self.list_id or self.operation or f"?{self.account}"
 
     @property
-    def reference(self) -> dict[str, str]:
-        """The content of ``CustomerRef``."""
+    def reference(self) -> dict[str, Any]:
+        """The content of ``CustomerRef``: of one still to be added the ListID that it will have."""
+        if self.operation and not self.list_id:
+            return {"ListID": {"operation": self.operation}}
         return {"ListID": self.list_id} if self.list_id else {"FullName": self.full_name or ""}
 
     @property
@@ -75,8 +77,10 @@ class Line:
         return self.item is not None or self.operation is not None
 
     @property
-    def reference(self) -> dict[str, str]:
-        """The content of ``ItemRef``."""
+    def reference(self) -> dict[str, Any]:
+        """The content of ``ItemRef``: of one still to be added the ListID that it will have."""
+        if self.item is None and self.operation:
+            return {"ListID": {"operation": self.operation}}
         return {"ListID": self.item["list_id"]} if self.item else {"FullName": self.item_name or ""}
 
 

@@ -262,7 +262,7 @@ def proposed_spelling(text: str) -> str:
 )
 def _characters(_: Context, draft: Draft) -> Iterator[Problem]:
     for operation in draft.operations:
-        for path, text in texts(operation.fields):
+        for path, text in texts(without_placeholders(operation.fields)):
             bad = outside_windows_1252(text)
             if bad:
                 yield Problem(
@@ -274,12 +274,14 @@ def _characters(_: Context, draft: Draft) -> Iterator[Problem]:
 
 
 def without_placeholders(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields with a TxnID that is not known yet stood in for, so that the rest can be judged."""
-    lines = fields.get("AppliedToTxnAdd")
-    if not lines:
-        return dict(fields)
-    stand_in = [{**line, "TxnID": "0-0"} if isinstance(line["TxnID"], dict) else line for line in lines]
-    return {**fields, "AppliedToTxnAdd": stand_in}
+    """Return the fields with ids that are not known yet stood in for, so that the rest can be judged."""
+    return {name: _stood_in(value) for name, value in fields.items()}
+
+
+def _stood_in(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return "0-0" if set(value) == {"operation"} else {n: _stood_in(each) for n, each in value.items()}
+    return [_stood_in(each) for each in value] if isinstance(value, list) else value
 
 
 @rule(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.company_guard import agree_version, inspect, same_file
-from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError
+from toolkit.errors import LedgerError, ProtocolError, ToolkitError
 from toolkit.exchange_next import NOTHING, NextDocument
 from toolkit.late import late
 from toolkit.ledger import MessageSet, Session
@@ -37,7 +37,7 @@ MOST_RESTARTS = 2
 OWED = "owed"
 """Fact of a session: the jobs whose answers, which came after their end, are still to be landed."""
 MOST_STRANGE = 5
-"""How often a set is handed out to which the answers to other sets come."""
+"""How many answers in a session may be to other sets than the one that was handed out."""
 ENDED = "This session has ended. Run the Web Connector again."
 
 _log = logging.getLogger(__name__)
@@ -119,7 +119,9 @@ class Exchange:
             data = response.encode("utf-8", "replace")
             if open_set is None or not self._answers(session, open_set, data):
                 self._ws.save_answer(data, name="unasked")
-                if open_set is not None and open_set.tries > MOST_STRANGE:
+                strange = int(session.facts.get("strange", 0)) + (open_set is not None)
+                self._ledger.update_session(ticket, strange=strange)
+                if strange > MOST_STRANGE:
                     raise ProtocolError("QuickBooks gives the answer to another message set than was sent.")
                 return self._progress(session)
             if open_set.kind == "write":
@@ -288,11 +290,10 @@ class Exchange:
 
     def _take_check(self, open_set: MessageSet, data: bytes) -> None:
         path = self._ws.inbox_name(self._ws.save_answer(data, name="check"))
-        try:
-            lookups.record_check(self._ledger, open_set, data, path)
-        except QbxmlError as error:
-            self._next.give_up(open_set)
-            raise ProtocolError(f"{error}. Run the Web Connector again: nothing was sent.") from error
+        since = self._ws.settings.cutover_date
+        problem = lookups.record_check(self._ledger, open_set, data, path, since)
+        if problem:
+            raise ProtocolError(f"{problem.rstrip('.')}. Run the Web Connector again.")
 
     def _take_failure(self, session: Session, open_set: MessageSet, hresult: str, message: str) -> int:
         """Record that QuickBooks could not run a document; return the progress, or a negative number."""

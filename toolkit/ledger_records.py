@@ -23,8 +23,8 @@ ACTIVE_JOBS = ("queued", "running")
 ENDED_JOBS = ("complete", "failed", "cancelled")
 
 OPERATION_MOVES: Mapping[str, frozenset[str]] = {
-    # To unknown where QuickBooks holds something like it already, before it was ever sent.
-    "pending": frozenset({"sent", "skipped", "unknown"}),
+    # To applied and unknown without being sent: QuickBooks holds it already, or something like it.
+    "pending": frozenset({"sent", "skipped", "applied", "unknown"}),
     # Back to pending only where QuickBooks vouches that it ran nothing: a set refused whole, status 3231.
     "sent": frozenset({"applied", "rejected", "unknown", "pending"}),
     "unknown": frozenset({"applied", "rejected", "pending", "skipped"}),
@@ -137,7 +137,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The newest attempt at one operation; ``attempts`` counts the message sets that it was in."""
+    """The newest attempt at one operation; ``attempts`` counts the message sets that sent it."""
 
     key: str
     job: int
@@ -177,8 +177,8 @@ class Outcome:
     ----------
     key : str
         The operation.
-    status : {"applied", "rejected", "unknown", "pending"}
-        ``pending`` only where it is certain that QuickBooks did not run it.
+    status : {"applied", "rejected", "unknown", "pending", "skipped"}
+        ``pending`` only where it is certain that QuickBooks did not run it, ``skipped`` only after a check.
     status_code, message : optional
         As QuickBooks gave them.
     quickbooks_id, edit_sequence : str, optional

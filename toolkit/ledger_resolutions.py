@@ -11,8 +11,8 @@ from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_moves import by_keys, move_operation
 from toolkit.ledger_operations import batches
-from toolkit.ledger_records import LIST_KINDS, Operation
-from toolkit.ledger_schema import crosswalk, operation_history, operations
+from toolkit.ledger_records import LIST_KINDS, REFUSED, Operation
+from toolkit.ledger_schema import crosswalk, message_sets, operation_history, operations, set_members
 from toolkit.ledger_sets import MessageSets
 from toolkit.ledger_statements import Statement
 
@@ -90,6 +90,25 @@ class Resolutions(MessageSets):
         with self.looking() as handle:
             found = [_ABSENT.rows(handle, keys=batch) for batch in batches(list(keys))]
         return {row.key for rows in found for row in rows}
+
+    def known_keys(self, keys: Iterable[str]) -> set[str]:
+        """Return which of some keys are those of operations."""
+        with self.reading() as connection:
+            chosen = select(operations.c.key).where(operations.c.key.in_(list(keys)), operations.c.current)
+            return set(connection.scalars(chosen))
+
+    def failed_checks(self, key: str) -> int:
+        """Return how many checks of the newest attempt at an operation QuickBooks could not answer."""
+        chosen = (
+            select(func.count())
+            .select_from(operations)
+            .join(set_members, set_members.c.operation == operations.c.id)
+            .join(message_sets, message_sets.c.id == set_members.c.message_set)
+            .where(operations.c.key == key, operations.c.current)
+            .where(message_sets.c.kind == "check", message_sets.c.set_status == REFUSED)
+        )
+        with self.reading() as connection:
+            return connection.scalar(chosen) or 0
 
 
 def _absent() -> Any:

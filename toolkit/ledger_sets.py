@@ -14,7 +14,7 @@ from toolkit.ledger_jobs import get_job
 from toolkit.ledger_moves import Moves, send_members
 from toolkit.ledger_operations import Operations, batches
 from toolkit.ledger_records import ENDED_JOBS, LIST_KINDS, MessageSet, Outcome
-from toolkit.ledger_schema import message_sets, operations, queries, set_members
+from toolkit.ledger_schema import message_sets, operation_history, operations, queries, set_members
 from toolkit.ledger_set_statements import (
     ANSWERED,
     BOUND,
@@ -126,7 +126,10 @@ class MessageSets(Operations):
             return [_message_set(handle, row) for row in connection.execute(chosen).all()]
 
     def answers(self, job: int, kind: str = "write") -> list[str]:
-        """Return the inbox files of the answers to an export's operations, in the order of its sets."""
+        """Return the inbox files of the answers to an export's operations, in the order of its sets.
+
+        Of checks those only in which something was found that is taken over.
+        """
         chosen = (
             select(_sets.c.inbox_path)
             .where(_sets.c.kind == kind, _sets.c.inbox_path.is_not(None))
@@ -139,6 +142,9 @@ class MessageSets(Operations):
             )
             .order_by(_sets.c.id)
         )
+        if kind == "check":
+            found = select(operation_history.c.message_set).where(operation_history.c.after == "applied")
+            chosen = chosen.where(_sets.c.id.in_(found))
         with self.reading() as connection:
             return [str(path) for path in connection.scalars(chosen)]
 

@@ -7,17 +7,22 @@ without an answer is given up and asked anew. What an answer means is for ``witn
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import re
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from toolkit import outcomes, presend, qbxml_io, witness
 from toolkit.errors import ProtocolError, QbxmlError
 from toolkit.ledger import REFUSED, Ledger, MessageSet, Operation, Outcome
+from toolkit.quickbooks_codes import INTERNAL_ERROR, is_busy
 
 NOT_CHECKED = "it could not be checked"
+MOST_CHECKS = 3
+"""How many checks of an operation may fail, each in a session of its own, before it is held back."""
 
 LOOKUP_SIZE = 20
 """Operations in one set; each has two queries at most."""
@@ -103,9 +108,9 @@ def record(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str) -
         return
     ids = [quickbooks_id for one in found.values() for quickbooks_id in one.rows]
     known = Known(ledger, members)
-    told = witness.verdicts(
-        [one for one in members if one.status == "unknown"], found, known, ledger.bound(ids)
-    )
+    ours = _ours(ledger, (row for one in found.values() for row in one.rows.values()))
+    still = [one for one in members if one.status == "unknown"]
+    told = witness.verdicts(still, found, known, ledger.bound(ids), ours)
     ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
 
 
@@ -122,12 +127,9 @@ def _asked(open_set: MessageSet, members: Sequence[Operation]) -> Mapping[str, t
 def record_refused(ledger: Ledger, open_set: MessageSet, said: str) -> None:
     """Record that QuickBooks cannot parse a set: each operation is asked for alone, and not for ever."""
     if open_set.kind == "lookup":
-        told = _failed(open_set.members, said)
-    elif len(open_set.members) == 1:
-        told = [Outcome(open_set.members[0], "skipped", message=f"{presend.HELD_BACK}{NOT_CHECKED}: {said}")]
+        ledger.record_answer(open_set.id, outcomes=_failed(open_set.members, said))
     else:
-        told = [Outcome(key, "pending", message=outcomes.REFUSED_TOGETHER) for key in open_set.members]
-    ledger.record_answer(open_set.id, outcomes=told, set_status=REFUSED)
+        _record_failed_check(ledger, open_set, said, later=False)
 
 
 def _failed(members: Sequence[str], why: str) -> list[Outcome]:
@@ -181,8 +183,10 @@ def next_check(ledger: Ledger, ticket: str, version: str, operations: Sequence[O
     return text
 
 
-def record_check(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str) -> None:
-    """Record what the answer to a check says of each operation.
+def record_check(
+    ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: str, since: dt.date | None
+) -> str | None:
+    """Record what the answer to a check says of each operation; return why it is asked again later.
 
     Parameters
     ----------
@@ -194,23 +198,52 @@ def record_check(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: 
         The answer, which is kept already.
     inbox_path : str
         Where.
-
-    Raises
-    ------
-    QbxmlError
-        It cannot be read: nothing is recorded, and it is asked for again.
+    since : datetime.date or None
+        The cutover date.
     """
     asked = {str(query.request_id): query for query in qbxml_io.parse_requests(open_set.text).requests}
-    seen = presend.gather(qbxml_io.parse(io.BytesIO(data)), asked)
+    try:
+        seen = presend.gather(qbxml_io.parse(io.BytesIO(data)), asked)
+    except QbxmlError as error:
+        said = f"the answer could not be read: {error}"
+        return _record_failed_check(ledger, open_set, said, later=True, inbox_path=inbox_path)
+    if seen.problems:
+        later = all(code in (None, INTERNAL_ERROR) or is_busy(code, said) for code, said in seen.problems)
+        said = seen.problems[0][1]
+        return _record_failed_check(ledger, open_set, said, later=later, inbox_path=inbox_path)
     members = ledger.operations_by_keys(open_set.members)
-    told = presend.verdicts(
-        [one for one in members if one.status == "pending"],
-        seen,
+    rows = {quickbooks_id: row for found in seen.rows.values() for quickbooks_id, row in found.items()}
+    memory = presend.Memory(
         Known(ledger, members),
-        ledger.bound(quickbooks_id for rows in seen.rows.values() for quickbooks_id in rows),
+        ledger.bound(rows),
+        _ours(ledger, rows.values()),
         ledger.said_absent(open_set.members),
+        since,
     )
+    told = presend.verdicts([one for one in members if one.status == "pending"], seen, memory)
     ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)
+    return None
+
+
+def _record_failed_check(
+    ledger: Ledger, open_set: MessageSet, said: str, *, later: bool, inbox_path: str | None = None
+) -> str | None:
+    """Record that a check failed: those that stood together are asked about alone, one alone is held back.
+
+    Returns
+    -------
+    str or None
+        Where it may succeed ``later``, why this session ends: the next one asks again, to a limit.
+    """
+    alone = len(open_set.members) == 1
+    again = later and ledger.failed_checks(open_set.members[0]) + 1 < MOST_CHECKS
+    if alone and not again:
+        message = f"{presend.HELD_BACK}{NOT_CHECKED}: {said}; export it again"
+        told = [Outcome(open_set.members[0], "skipped", message=message)]
+    else:
+        told = [Outcome(key, "pending", message=outcomes.REFUSED_TOGETHER) for key in open_set.members]
+    ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told, set_status=REFUSED)
+    return f"Nothing was sent, because {NOT_CHECKED} first: {said}" if alone and again else None
 
 
 # --- both ---------------------------------------------------------------------------------------------------
@@ -219,6 +252,11 @@ def record_check(ledger: Ledger, open_set: MessageSet, data: bytes, inbox_path: 
 def _mark() -> str:
     """Return what the requestIDs of one set begin with."""
     return "L" + "".join(secrets.choice(_CHARACTERS) for _ in range(12))
+
+
+def _ours(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return which of the keys in the markers of records the ledger has as operations."""
+    return ledger.known_keys(key for row in rows if (key := witness.marked_key(row)))
 
 
 class Known:

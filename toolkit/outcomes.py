@@ -16,8 +16,15 @@ from toolkit import qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.qbxml_versions import fit, left_out_note
-from toolkit.quickbooks_codes import NAME_TAKEN, NOT_PROCESSED, OUT_OF_DATE, explain_status, is_busy
-from toolkit.references import REFERS_TO
+from toolkit.quickbooks_codes import (
+    INTERNAL_ERROR,
+    NAME_TAKEN,
+    NOT_PROCESSED,
+    OUT_OF_DATE,
+    explain_status,
+    is_busy,
+)
+from toolkit.references import KNOWN_AS, REFERS_TO
 
 DIFFERS = "differs from what was meant: "
 """How the message of an applied operation begins whose record holds something else than was sent."""
@@ -41,7 +48,6 @@ TABLES = {
 _APPLICATIONS = "quickbooks.payment_applications"
 _KEPT = frozenset(TABLES.values())
 _NO_ERROR = range(1000)  # codes below 1000 are information and warnings. Source: qbXML status codes
-_INTERNAL_ERROR = 1000  # of QuickBooks: it says nothing about what was saved
 # What is expected under another name than the answer has it. An amount that an answer leaves out is zero.
 _COLUMNS = {"tax": "sales_tax_total", "unapplied": "unused_payment"}
 _AMOUNTS = frozenset({"subtotal", "tax", "total", "unapplied", "total_amount"})
@@ -203,7 +209,7 @@ def _outcome(operation: Operation, status: qbxml_io.Status, answer: _Answer, kno
         return Outcome(key, "unknown", message="QuickBooks' answer does not say how it went")
     if code in _NO_ERROR:
         return Outcome(key, "unknown", code, "QuickBooks accepted it and named no record")
-    if code == _INTERNAL_ERROR or _is_to_be_looked_at(operation, code):
+    if code == INTERNAL_ERROR or _is_to_be_looked_at(operation, code):
         return Outcome(key, "unknown", code, said)
     return Outcome(key, "rejected", code, said)
 
@@ -303,15 +309,25 @@ def differences(operation: Operation, row: Row, applied: Sequence[Row], known: K
         return []
     found = []
     for name, meant in operation.expected.items():
-        if name in ("applied", REFERS_TO) or meant is None:
+        if name in ("applied", REFERS_TO, KNOWN_AS) or meant is None:
             continue
         value = value_of(name, row)
         same = value == Decimal(meant) if name in _AMOUNTS else str(value) == str(meant)
         if not same:
             found.append(f"{name} is {_shown(value)}, meant {meant}")
+    found += _of_another(operation, row, known)
     if operation.record_kind == "payment":
         found += _misapplied(operation.expected.get("applied") or [], applied, known)
     return found
+
+
+def _of_another(operation: Operation, row: Row, known: Known) -> list[str]:
+    """Return whose a record is that was meant for a customer whom the toolkit added itself."""
+    meant = (operation.fields.get("CustomerRef") or {}).get("ListID")
+    if not isinstance(meant, Mapping) or "customer_list_id" not in row:
+        return []
+    list_id, got = resolve(meant, known), row["customer_list_id"]
+    return [] if got == list_id else [f"customer_list_id is {_shown(got)}, meant {list_id}"]
 
 
 def value_of(name: str, row: Row) -> Any:

@@ -4,14 +4,15 @@ Pure: operations in, queries out; the rows that they found in, an outcome for ea
 import and the day on which an invoice is sent people work in QuickBooks: an item is renamed, a customer made
 inactive, an invoice paid by hand, a document entered that BluBilling has too. What was found in order stays
 pending and goes out next. What refers to something that is not as it was planned is skipped with the reason.
-Where QuickBooks holds a document like it already, the operation is unknown before it was ever sent: the
-second witness (:mod:`toolkit.witness`) looks closer, and what bears our marker is taken over, not added.
+What QuickBooks holds with our marker is taken over and not added: an older ledger was restored, say. Where it
+holds something like it, and where an invoice has less open than a payment pays, a person decides: unknown.
 
 Source: qbXML queries by ListID, TxnID and RefNumber; qbXML status codes 1 and 500.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -21,9 +22,9 @@ from typing import Any
 from toolkit import outcomes, qbxml_io, witness
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
-from toolkit.ledger_records import LIST_KINDS
+from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
 from toolkit.quickbooks_codes import FOUND_NOTHING, NOT_ALL_FOUND, explain_status
-from toolkit.references import REFERS_TO, references
+from toolkit.references import KNOWN_AS, REFERS_TO, references
 
 HELD_BACK = "held back: "
 """How the message begins of an operation that was skipped because QuickBooks is not as it was planned for."""
@@ -55,24 +56,63 @@ def questions(operations: Sequence[Operation], known: Known) -> list[qbxml_io.Re
     asked: list[qbxml_io.Request] = []
     named = [pair for one in operations for pair in _references(one, known)]
     for kind in LIST_KINDS:
-        ids = dict.fromkeys(list_id for of, list_id in named if of == kind)
-        asked += _in_parts(witness.QUERIES[kind], "ListID", ids)
-    paid = dict.fromkeys(txn_id for one in operations for txn_id, _ in _applied(one, known))
-    asked += _in_parts(witness.QUERIES["invoice"], "TxnID", paid)
-    for kind, name in witness.QUERIES.items():
+        asked += _in_parts(kind, "ListID", (list_id for of, list_id in named if of == kind))
+    asked += _in_parts(
+        "invoice", "TxnID", (txn_id for one in operations for txn_id, _ in _applied(one, known))
+    )
+    for kind in witness.QUERIES:
         added = [one for one in operations if one.record_kind == kind and _is_new_document(one)]
-        numbers = dict.fromkeys(number for one in added if (number := witness.number_of(one)))
-        asked += _in_parts(name, "RefNumber", numbers)
-        for one in added:
-            filters = None if witness.number_of(one) else witness.by_customer_and_day(one, known)
-            asked += [qbxml_io.Request(name, filters)] if filters else []
+        asked += _documents(kind, added, known)
     return asked
 
 
-def _in_parts(name: str, element: str, values: Iterable[str]) -> Iterator[qbxml_io.Request]:
-    wanted = list(values)
+def _documents(kind: str, added: Sequence[Operation], known: Known) -> Iterator[qbxml_io.Request]:
+    """Yield the queries that find new documents of one kind: by number, by day and customer, by TxnID.
+
+    By two of them, because people edit numbers and dates, and a numbering rule may have changed since.
+    """
+    numbers = (witness.number_of(one) for one in added)
+    # What BluBilling gives as a payment's number may be "ACH": every such payment there ever was.
+    yield from _in_parts(
+        kind,
+        "RefNumber",
+        (one for one in numbers if one and (kind != "payment" or any(map(str.isdigit, one)))),
+    )
+    yield from _in_parts(
+        kind, "TxnID", (txn_id for one in added for txn_id in one.expected.get(KNOWN_AS) or ())
+    )
+    days: dict[tuple[str, str], list[str]] = {}
+    for one in added:
+        day = one.fields.get("TxnDate")
+        customer = outcomes.resolve(one.fields.get("CustomerRef") or {}, known)
+        for element in ("ListID", "FullName"):
+            if day and element in customer:
+                days.setdefault((str(day), element), []).append(customer[element])
+                break
+    for (day, element), customers in days.items():
+        for part in _parts(customers):
+            filters = {
+                "TxnDateRangeFilter": {"FromTxnDate": day, "ToTxnDate": day},
+                "EntityFilter": {element: part},
+            }
+            yield _query(kind, filters)
+
+
+def _in_parts(kind: str, element: str, values: Iterable[str]) -> Iterator[qbxml_io.Request]:
+    for part in _parts(values):
+        yield _query(kind, {element: part})
+
+
+def _parts(values: Iterable[str]) -> Iterator[list[str]]:
+    wanted = list(dict.fromkeys(values))
     for start in range(0, len(wanted), IDS_PER_QUERY):
-        yield qbxml_io.Request(name, {element: wanted[start : start + IDS_PER_QUERY]})
+        yield wanted[start : start + IDS_PER_QUERY]
+
+
+def _query(kind: str, filters: Mapping[str, Any]) -> qbxml_io.Request:
+    # What a payment pays stands among its lines.
+    lines = {"IncludeLineItems": True} if kind == "payment" else {}
+    return qbxml_io.Request(witness.QUERIES[kind], {**filters, **lines})
 
 
 def _references(operation: Operation, known: Known) -> list[tuple[str, str]]:
@@ -100,12 +140,15 @@ class Seen:
     ----------
     rows : dict
         Record kind to the records found, each once, by ListID or TxnID.
-    problems : dict
-        Record kind to why a query for such records failed.
+    applied : dict
+        What each payment pays: TxnID of the payment to rows of ``quickbooks.payment_applications``.
+    problems : list of tuple
+        Why queries failed, with the status code; ``None`` where the answer does not mention one.
     """
 
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
+    applied: dict[str, list[Row]] = field(default_factory=dict)
+    problems: list[tuple[int | None, str]] = field(default_factory=list)
 
     def row(self, kind: str, quickbooks_id: str) -> Row | None:
         """Return one record, or ``None``."""
@@ -124,116 +167,130 @@ def gather(events: Iterable[qbxml_io.Event], asked: Mapping[str, qbxml_io.Reques
 
     Notes
     -----
-    A query that the answer leaves out has failed: what was to be checked by it is not in order.
+    A query that the answer leaves out has failed. Where one failed, nothing of the answer is judged: the
+    operations are asked about again, one by one.
     """
     seen = Seen()
-    kinds = {name: kind for kind, name in witness.QUERIES.items()}
     tables = {table: kind for kind, table in outcomes.TABLES.items()}
     answered = set()
     for event in events:
         if isinstance(event, qbxml_io.Status) and event.request_id in asked:
             answered.add(event.request_id)
-            query = asked[str(event.request_id)]
-            if event.request != query.name or event.code not in (0, FOUND_NOTHING, NOT_ALL_FOUND):
-                seen.problems[kinds[query.name]] = explain_status(event.code, event.message)
-        elif isinstance(event, qbxml_io.Batch) and event.table in tables and event.request_id in asked:
-            rows = seen.rows.setdefault(tables[event.table], {})
-            for row in event.rows.to_pylist():
-                rows[row.get("txn_id") or row["list_id"]] = row
-    for request_id, query in asked.items():
-        if request_id not in answered:
-            seen.problems[kinds[query.name]] = "QuickBooks' answer does not mention the query"
+            fine = event.code in (0, FOUND_NOTHING, NOT_ALL_FOUND)
+            if not fine or event.request != asked[str(event.request_id)].name:
+                seen.problems.append((event.code, explain_status(event.code, event.message)))
+        elif isinstance(event, qbxml_io.Batch) and event.request_id in asked:
+            _keep(seen, event, tables)
+    if asked.keys() - answered:
+        seen.problems.append((None, "QuickBooks' answer does not mention every query"))
     return seen
 
 
-def verdicts(
-    operations: Sequence[Operation],
-    seen: Seen,
-    known: Known,
-    bound: Mapping[str, str],
-    said_absent: AbstractSet[str] = frozenset(),
-) -> list[Outcome]:
-    """Return for each operation whether it may be sent: ``pending``, or ``skipped``, or ``unknown``.
+def _keep(seen: Seen, batch: qbxml_io.Batch, tables: Mapping[str, str]) -> None:
+    if batch.table in tables:
+        rows = seen.rows.setdefault(tables[batch.table], {})
+        rows.update({row.get("txn_id") or row["list_id"]: row for row in batch.rows.to_pylist()})
+    elif batch.table == witness.APPLICATIONS:
+        for row in batch.rows.to_pylist():
+            listed = seen.applied.setdefault(row["payment_txn_id"], [])
+            if row not in listed:  # two queries may find the same payment
+                listed.append(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the ledger knows, as far as an answer touches it.
+
+    Parameters
+    ----------
+    known : callable
+        Key of an applied operation to its ListID or TxnID.
+    bound : mapping
+        ID of records that are known as somebody's to the key of that one.
+    ours : set of str
+        Those of the keys in the markers found that are operations.
+    said_absent : set of str
+        Keys of which a person said that QuickBooks does not have them: only a marker counts against that.
+    since : datetime.date, optional
+        The cutover date: a payment up to it is QuickBooks' own past.
+    """
+
+    known: Known
+    bound: Mapping[str, str] = field(default_factory=dict)
+    ours: AbstractSet[str] = frozenset()
+    said_absent: AbstractSet[str] = frozenset()
+    since: dt.date | None = None
+
+
+def verdicts(operations: Sequence[Operation], seen: Seen, memory: Memory) -> list[Outcome]:
+    """Return for each operation what is to become of it.
+
+    ``pending``: it may be sent. ``skipped``: held back, with the reason. ``applied``: QuickBooks holds it,
+    with our marker. ``unknown``: a person decides whether it is what QuickBooks holds.
 
     Parameters
     ----------
     operations : sequence of Operation
         In the order in which they will be sent: the payments of one invoice share what is open on it.
     seen : Seen
-        From :func:`gather`.
-    known : callable
-        Key of an applied operation to its ListID or TxnID.
-    bound : mapping
-        ID of records that are known as somebody's to the key of that one.
-    said_absent : set of str
-        Keys of which a person said that QuickBooks does not have them: only a marker counts against that.
+        From :func:`gather`, without problems.
+    memory : Memory
+        What the ledger knows.
     """
     left: dict[str, Decimal] = {}
-    return [_verdict(one, seen, known, bound, one.key in said_absent, left) for one in operations]
+    return witness.distinct([_verdict(one, seen, memory, left) for one in operations])
 
 
-def _verdict(
-    operation: Operation,
-    seen: Seen,
-    known: Known,
-    bound: Mapping[str, str],
-    said_absent: bool,
-    left: dict[str, Decimal],
-) -> Outcome:
-    key = operation.key
+def _verdict(operation: Operation, seen: Seen, memory: Memory, left: dict[str, Decimal]) -> Outcome:
+    key, known = operation.key, memory.known
     try:
-        drift = [*_drift(operation, seen, known), *_unpayable(operation, seen, known, left)]
-        there = [
-            quickbooks_id
+        there = {
+            quickbooks_id: row
             for quickbooks_id, row in seen.rows.get(operation.record_kind, {}).items()
-            if _is_new_document(operation)
-            and bound.get(quickbooks_id, key) == key
-            and (witness.is_marked(operation, row) or not said_absent)
-            and _is_there(operation, row, known)
-        ]
+            if _is_new_document(operation) and _is_there(operation, quickbooks_id, row, memory)
+        }
+        if there:
+            found = witness.Found(there, seen.applied)
+            return witness.verdict(operation, found, known, memory.bound, memory.ours)
+        drift = [*_drift(operation, seen, known)]
+        unpayable = [*_unpayable(operation, seen, known, left)]
     except ProtocolError as error:
         return Outcome(key, "skipped", message=f"{HELD_BACK}{error}")
-    if there:
-        said = f"QuickBooks has one like it already, {', '.join(there)}: nothing is sent before that is clear"
-        return Outcome(key, "unknown", message=said)
     if drift:
-        return Outcome(key, "skipped", message=f"{HELD_BACK}{'; '.join(drift)}")
+        return Outcome(key, "skipped", message=f"{HELD_BACK}{'; '.join([*drift, *unpayable])}")
+    if unpayable:
+        # Perhaps by this very payment, which somebody entered under another number.
+        return Outcome(key, "unknown", message=f"{FOR_A_PERSON}it was not sent: {'; '.join(unpayable)}")
     for txn_id, amount in _applied(operation, known):
         left[txn_id] = _open(txn_id, seen, left) - amount
     return Outcome(key, "pending")
 
 
 def _drift(operation: Operation, seen: Seen, known: Known) -> Iterator[str]:
-    """Yield what is otherwise with the items and customers that an operation refers to."""
+    """Yield what is otherwise with the items, customers and invoices that an operation refers to."""
     names = operation.expected.get(REFERS_TO) or {}
     for kind, list_id in _references(operation, known):
         meant, row = names.get(list_id), seen.row(kind, list_id)
-        if row is None and kind in seen.problems:
-            yield f"{kind} {meant or list_id} could not be checked: {seen.problems[kind]}"
-        elif row is None:
+        if row is None:
             yield f"{kind} {meant or list_id} is not in QuickBooks any more: import {kind}s, then map it anew"
         elif row.get("is_active") is False:
             yield f"{kind} {row['full_name']} was made inactive in QuickBooks: make it active, or map it anew"
         elif meant and row["full_name"] != meant:
             yield f"{kind} {meant} is called {row['full_name']} now: import {kind}s, then look at the mapping"
-    if _is_new_document(operation) and operation.record_kind in seen.problems:
-        yield f"whether it is there already could not be seen: {seen.problems[operation.record_kind]}"
+    parts = outcomes.resolve(operation.expected.get("applied") or [], known)
+    numbers = {part["txn_id"]: part["invoice_number"] for part in parts}
+    for txn_id, _ in _applied(operation, known):
+        if seen.row("invoice", txn_id) is None:
+            yield f"invoice {numbers.get(txn_id, txn_id)} is not in QuickBooks any more: import receivables"
 
 
 def _unpayable(operation: Operation, seen: Seen, known: Known, left: Mapping[str, Decimal]) -> Iterator[str]:
-    """Yield which invoices of a payment are gone, or have less open than it pays."""
-    meant = outcomes.resolve(operation.expected.get("applied") or [], known)
-    numbers = {part["txn_id"]: part["invoice_number"] for part in meant}
+    """Yield which invoices of a payment have less open than it pays."""
     for txn_id, amount in _applied(operation, known):
         row = seen.row("invoice", txn_id)
-        if row is None and "invoice" in seen.problems:
-            yield f"the invoice it pays could not be checked: {seen.problems['invoice']}"
-        elif row is None:
-            yield f"invoice {numbers.get(txn_id, txn_id)} is not in QuickBooks any more: import receivables"
-        elif (still := _open(txn_id, seen, left)) < amount:
+        if row is not None and (still := _open(txn_id, seen, left)) < amount:
             paid = "is paid already" if not still else f"has {still} open"
-            number = row["ref_number"] or txn_id
-            yield f"invoice {number} {paid}, and {amount} was to be applied: import receivables"
+            yield f"invoice {row['ref_number'] or txn_id} {paid}, and {amount} was to be applied"
 
 
 def _open(txn_id: str, seen: Seen, left: Mapping[str, Decimal]) -> Decimal:
@@ -241,17 +298,28 @@ def _open(txn_id: str, seen: Seen, left: Mapping[str, Decimal]) -> Decimal:
     return left.get(txn_id, row.get("balance_remaining") or Decimal(0))
 
 
-def _is_there(operation: Operation, row: Row, known: Known) -> bool:
+def _is_there(operation: Operation, quickbooks_id: str, row: Row, memory: Memory) -> bool:
     """Return whether a record is an operation's, or may be: a document of its number and its customer."""
     if witness.is_marked(operation, row):
         return True
-    if witness.is_anothers(row) or not witness.same_customer(operation, row, known):
+    if operation.key in memory.said_absent or memory.bound.get(quickbooks_id, operation.key) != operation.key:
         return False
-    same_rest = witness.likeness(operation, row, known) is not None
-    if not witness.number_of(operation):
-        return same_rest
-    if not witness.same_number(operation, row):
+    if witness.is_anothers(operation, row, memory.ours) or _is_void(row):
         return False
-    # Customers pay by cheques of one number twice, or BluBilling gives no number but "ACH".
-    alike = str(row.get("txn_date")) == operation.fields.get("TxnDate") or witness.same_total(operation, row)
-    return alike if operation.record_kind == "payment" else True
+    if witness.marked_key(row) is not None:
+        return True  # of its kin, whoever its customer is
+    if not witness.same_customer(operation, row, memory.known):
+        return False
+    same_number = witness.same_number(operation, row)
+    if operation.record_kind != "payment":
+        return same_number
+    # As the gate looks for what was entered by hand: the same money on the same day, or of the same number.
+    past = memory.since is not None and row.get("txn_date") is not None and row["txn_date"] <= memory.since
+    same_day = str(row.get("txn_date")) == operation.fields.get("TxnDate")
+    return not past and witness.same_total(operation, row) and (same_number or same_day)
+
+
+def _is_void(row: Row) -> bool:
+    """Return whether a document was voided: its amounts are zero, and QuickBooks says so in its memo."""
+    total = row.get("total_amount", row.get("subtotal"))
+    return not total and (row.get("memo") or "").upper().startswith("VOID")

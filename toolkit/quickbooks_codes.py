@@ -6,6 +6,7 @@ texts marked (unconfirmed) in the reference are worded carefully here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 FOUND_NOTHING = 1
@@ -18,11 +19,14 @@ OUT_OF_DATE = 3200
 NOT_PROCESSED = (3230, 3231)
 """Status codes of what QuickBooks did not do because of another request: it is sent again."""
 
-BUSY = (3170, 3175, 3176, 3180)
-"""Status codes of what somebody else uses or has locked; of 3170 and 3180 the message tells."""
+INTERNAL_ERROR = 1000
+"""Of QuickBooks: it says nothing about what was saved."""
 
-_OTHERS_MEAN_MORE = (3170, 3180)
-_LOCKED = ("lock", "in use", "by another user")
+BUSY = (1010, 3162, 3170, 3175, 3176, 3180)
+"""Status codes of what can be done later: somebody uses or has locked it; of two the message tells."""
+
+_MEAN_MORE = (3170, 3180)
+_LOCKED = re.compile(r"\block(ed|s)?\b|\bin use\b|\bby another user\b", re.IGNORECASE)
 
 PARSE_ERROR = "0x80040400"
 VERSION_UNKNOWN = "0x80040423"
@@ -95,6 +99,7 @@ HRESULTS: dict[str, Advice] = {
 }
 
 STATUSES: dict[int, Advice] = {
+    1010: Advice("QuickBooks was not available.", _AGAIN),
     3070: Advice("A text is longer than QuickBooks allows.", "Shorten it at the source."),
     3090: Advice("A name holds a character QuickBooks does not allow, such as a colon.", "Change the name."),
     3100: Advice(
@@ -109,6 +114,7 @@ STATUSES: dict[int, Advice] = {
         "Import again, then map it or make it active.",
     ),
     3150: Advice("A required field is missing.", "This is a defect of the toolkit: report it."),
+    3162: Advice("QuickBooks does this in single-user mode only.", "Switch to it, then run it again."),
     3170: Advice("QuickBooks could not change the record, often because somebody uses it.", _AGAIN),
     3171: Advice("The date is in the closed period.", "Change the date, or have the period opened."),
     3175: Advice("Somebody has the record open.", "Have it closed, then run the Web Connector again."),
@@ -137,10 +143,10 @@ STATUSES: dict[int, Advice] = {
 def is_busy(code: int, message: str = "") -> bool:
     """Return whether a request failed because somebody else uses or has locked what it needs.
 
-    It may be sent again later. Source: qbXML status codes 3175 and 3176, and the texts of 3170 and 3180.
+    It may be sent again later. Source: qbXML status codes 1010, 3162, 3175 and 3176, and the texts of 3170
+    and 3180.
     """
-    said = message.casefold()
-    return code in BUSY and (code not in _OTHERS_MEAN_MORE or any(word in said for word in _LOCKED))
+    return code in BUSY and (code not in _MEAN_MORE or _LOCKED.search(message) is not None)
 
 
 def explain_hresult(code: str, message: str = "") -> str:

@@ -11,6 +11,9 @@ from typing import Any
 REFERS_TO = "refers_to"
 """Key in an operation's ``expected``: what each ListID that it refers to was called when it was planned."""
 
+KNOWN_AS = "known_as"
+"""Key in an operation's ``expected``: the TxnIDs of what QuickBooks was seen to hold with its marker."""
+
 _KINDS = {"ItemRef": "item", "ItemSalesTaxRef": "item", "CustomerRef": "customer"}
 
 

@@ -143,7 +143,7 @@ def land_export(ws: Workspace, job: int) -> str | None:
                     if not isinstance(error.__cause__, QbxmlParseError):
                         lost.append(str(error))
                     # One that never was an answer: its operations are unknown.
-            for path in ws.ledger.answers(job, "lookup"):
+            for path in ws.ledger.answers(job, "lookup") + ws.ledger.answers(job, "check"):
                 with contextlib.suppress(InputFileError):  # it was asked for again
                     units += units_of(read_kept(ws, path, staging), arrival(path, now))
             land_units(ws, sorted(units, key=lambda unit: unit.arrived), (), job, now)

@@ -79,7 +79,7 @@ def item_operation(context: Context, draft: Draft) -> Operation:
     fields = without_nulls(
         {
             "Name": name,
-            "ParentRef": by_id(parent) if parent else {"FullName": above},
+            "ParentRef": by_id(parent) if parent else {"ListID": {"operation": f"item:{above}"}},
             "SalesTaxCodeRef": by_id(code) if code else None,
             "SalesOrPurchase": {
                 "Desc": row["description"],

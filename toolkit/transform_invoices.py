@@ -68,7 +68,7 @@ def credit_operation(context: Context, draft: Document) -> Operation:
     text = " ".join(filter(None, [draft.source_key, row["reason_text"]]))
     operation = _document(context, draft, "CreditMemo", draft.date, zero, text)
     line: dict[str, Any] = {
-        "ItemRef": by_id(item) if item else {"FullName": name},
+        "ItemRef": by_id(item) if item else {"ListID": {"operation": f"item:{name}"}},
         "Desc": row["reason_text"] or draft.source_key,
         "Amount": money(amount),
     }

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -64,8 +65,9 @@ QUERIES = {
     "customer": "CustomerQuery",
     "item": "ItemQuery",
 }
-_MARKER = re.compile(r"\[bb:.+?\]")
-_APPLICATIONS = "quickbooks.payment_applications"
+_MARKER = re.compile(r"\[bb:(.+?)\]")
+_SIGNED = ("invoice", "credit_memo")
+APPLICATIONS = "quickbooks.payment_applications"
 
 Row = Mapping[str, Any]
 Known = Callable[[str], str | None]
@@ -196,7 +198,7 @@ def gather(
 
 
 def _keep(found: Found, batch: qbxml_io.Batch) -> None:
-    if batch.table == _APPLICATIONS:
+    if batch.table == APPLICATIONS:
         for row in batch.rows.to_pylist():
             listed = found.applied.setdefault(row["payment_txn_id"], [])
             if row not in listed:  # both queries may find the same payment
@@ -207,7 +209,11 @@ def _keep(found: Found, batch: qbxml_io.Batch) -> None:
 
 
 def verdicts(
-    operations: Sequence[Operation], found: Mapping[str, Found], known: Known, bound: Mapping[str, str]
+    operations: Sequence[Operation],
+    found: Mapping[str, Found],
+    known: Known,
+    bound: Mapping[str, str],
+    ours: AbstractSet[str] = frozenset(),
 ) -> list[Outcome]:
     """Return what is to become of each operation that was looked up.
 
@@ -221,10 +227,16 @@ def verdicts(
         Key of an applied operation to its ListID or TxnID.
     bound : mapping
         ID of records that are known as somebody's to the key of that one.
+    ours : set of str
+        Those of the keys in the markers found that the ledger has as operations.
     """
-    told = [_told(one, found.get(one.key, Found()), known, bound) for one in operations]
+    return distinct([_told(one, found.get(one.key, Found()), known, bound, ours) for one in operations])
+
+
+def distinct(told: Sequence[Outcome]) -> list[Outcome]:
+    """Return outcomes of which no two are the same record; those that were are left to a person."""
     taken = [outcome.quickbooks_id for outcome in told if outcome.quickbooks_id]
-    # One record cannot be two operations: two payments alike in all, of which one is there.
+    # Two payments alike in all, of which one is there.
     return [
         _person(outcome.key, f"{outcome.quickbooks_id} matches another operation as well")
         if outcome.quickbooks_id and taken.count(outcome.quickbooks_id) > 1
@@ -233,14 +245,22 @@ def verdicts(
     ]
 
 
-def _told(operation: Operation, found: Found, known: Known, bound: Mapping[str, str]) -> Outcome:
+def _told(
+    operation: Operation, found: Found, known: Known, bound: Mapping[str, str], ours: AbstractSet[str]
+) -> Outcome:
     try:
-        return verdict(operation, found, known, bound)
+        return verdict(operation, found, known, bound, ours)
     except ProtocolError as error:  # what it refers to is not known, so that nothing can be compared
         return _person(operation.key, f"{', '.join(found.rows)} may be it, and {error}")
 
 
-def verdict(operation: Operation, found: Found, known: Known, bound: Mapping[str, str]) -> Outcome:
+def verdict(
+    operation: Operation,
+    found: Found,
+    known: Known,
+    bound: Mapping[str, str],
+    ours: AbstractSet[str] = frozenset(),
+) -> Outcome:
     """Return what is to become of one operation; parameters as of :func:`verdicts`."""
     if operation.status_code == OUT_OF_DATE:
         return _read_again(operation, found)
@@ -256,7 +276,7 @@ def verdict(operation: Operation, found: Found, known: Known, bound: Mapping[str
     strangers = {
         one: likeness(operation, row, known)
         for one, row in found.rows.items()
-        if bound.get(one, operation.key) == operation.key and not is_anothers(row)
+        if bound.get(one, operation.key) == operation.key and not is_anothers(operation, row, ours)
     }
     alike = [one for one, how in strangers.items() if how == "whole"]
     partly = [one for one, how in strangers.items() if how == "part"]
@@ -267,7 +287,7 @@ def verdict(operation: Operation, found: Found, known: Known, bound: Mapping[str
     if len(alike) == 1 and not partly:
         return _adopted(operation, alike[0], found, known, _facts(operation))
     if operation.status_code == NAME_TAKEN:
-        return _name_taken(operation, ids)
+        return _name_taken(operation, ", ".join(found.rows))
     if ids:
         if len(alike) + len(partly) > 1:
             return _person(operation.key, f"{len(alike) + len(partly)} records may be it: {ids}")
@@ -283,7 +303,7 @@ def _name_taken(operation: Operation, ids: str) -> Outcome:
     said = operation.status_message or ""
     if not said or said.startswith(FAILED):
         said = explain_status(NAME_TAKEN)
-    found = f"{ids} has it, with another account number" if ids else "no customer has it"
+    found = f"{ids} has it, and is not known as this one" if ids else "no customer has it"
     return Outcome(operation.key, "rejected", NAME_TAKEN, f"{said} Looked up: {found}.")
 
 
@@ -317,9 +337,29 @@ def is_marked(operation: Operation, row: Row) -> bool:
     return f"[bb:{operation.key}]" in (row.get("memo") or "")
 
 
-def is_anothers(row: Row) -> bool:
-    """Return whether a record, which is not marked as ours, bears the marker of another operation."""
-    return bool(_MARKER.search(row.get("memo") or ""))
+def marked_key(row: Row) -> str | None:
+    """Return the key in a record's marker, or ``None``."""
+    found = _MARKER.search(row.get("memo") or "")
+    return found[1] if found else None
+
+
+def is_anothers(operation: Operation, row: Row, ours: AbstractSet[str]) -> bool:
+    """Return whether a record, which is not marked as ours, bears the marker of another operation.
+
+    Not so the marker of its kin which the ledger does not know: the same receipt before it was split, or the
+    same document before it changed its sign, sent by a ledger that is gone.
+    """
+    key = marked_key(row)
+    return key is not None and (key in ours or not _is_kin(operation, key))
+
+
+def _is_kin(operation: Operation, key: str) -> bool:
+    kind, _, number = key.partition(":")
+    own = operation.key.partition(":")[2]
+    if operation.record_kind in _SIGNED:
+        return kind in _SIGNED and number == own
+    whole = operation.source_key or own.partition("/")[0]
+    return kind == operation.record_kind == "payment" and (number == whole or number.startswith(f"{whole}/"))
 
 
 def _facts(operation: Operation) -> str:
@@ -335,6 +375,8 @@ def likeness(operation: Operation, row: Row, known: Known) -> str | None:
         account = operation.expected.get("account_number")
         whole = bool(account) and row.get("account_number") == account
         return "whole" if whole and not foreign else "part"  # found by its full name, which nobody else has
+    if marked_key(row) is not None:
+        return "part"  # of its kin
     same = same_number(operation, row)
     of_customer = same_customer(operation, row, known)
     same_rest = of_customer and str(row.get("txn_date")) == operation.fields.get("TxnDate")
