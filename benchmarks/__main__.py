@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import report
-from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, start, write
+from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, start, through, write
 from benchmarks.measure import BenchError, run
 
 CASES = {
-    case.name: case for case in (land.CASE, memory.CASE, linear.CASE, write.CASE, ledger.CASE, start.CASE)
+    case.name: case
+    for case in (land.CASE, memory.CASE, linear.CASE, write.CASE, ledger.CASE, start.CASE, through.CASE)
 }
 QUICK = 0.1
 

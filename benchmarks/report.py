@@ -86,6 +86,7 @@ def _row(row: Row, result: Result) -> dict[str, Any]:
         "fixed_seconds": row.fixed_seconds,
         "ratio": _against(row, result),
         "peak_mb": row.peak_mb,
+        "facts": row.facts,
         "runs": {"cpu": row.cpu, "fixed": row.fixed, "peak_mb": [peak / MB for peak in row.peaks]},
     }
 
@@ -118,6 +119,10 @@ def show(console: Console, results: Sequence[Result], settings: Mapping[str, Any
     for result in results:
         console.print()
         console.print(_table(result, float(settings["scale"])))
+        for row in result.rows.values():
+            if result.case.says and row.facts:
+                said = f"  {row.task.name}: {result.case.says(row.facts)}"
+                console.print(said, markup=False, highlight=False)
         for goal in result.goals:
             console.print(_sentence(goal), markup=False, highlight=False)
     console.print()

@@ -14,8 +14,8 @@ import pytest
 from lxml import etree
 
 from benchmarks import __main__ as bench
-from benchmarks import measure, report
-from benchmarks.cases import Goal, Row, land, ledger, linear, memory, start, write
+from benchmarks import business, measure, report
+from benchmarks.cases import Goal, Row, land, ledger, linear, memory, start, through, write
 from benchmarks.documents import (
     BYTES_PER_INVOICE,
     Contents,
@@ -25,6 +25,7 @@ from benchmarks.documents import (
 )
 from benchmarks.measure import BenchError, Task, Usage
 from toolkit import Workspace, extract
+from toolkit.rehearsal import Company
 from toolkit.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +36,7 @@ TASKS = {
     "linear": ["one answer", "one answer, 4 times as long", "pages", "4 times as many pages"],
     "write": ["lxml SubElement", "toolkit"],
     "ledger": ["message sets", "operations", "10 times as many operations"],
+    "through": ["a tenth of them", "invoices and payments"],
     "start": ["python", "its libraries", "and those of tables", "toolkit serve"],
 }
 # What stays empty: what landing itself fills, what only other editions send, what only a payment has.
@@ -282,8 +284,52 @@ def test_ledger_sets_are_sent_and_answered(tmp_path: Path) -> None:
     told = facts(work())
     assert (told["statuses"], told["sets"]) == ({"applied": 100}, 2)
     assert told["seconds"]["bare"] > 0
+    assert set(told["seconds"]) == {"ledger", "bare", "check ledger", "check bare"}
     work, facts = ledger.all_of(tmp_path / "b", 60)
     assert facts(work()) == {"statuses": {"applied": 60}, "sets": 2}
+
+
+def test_the_business_is_one_that_quickbooks_and_the_ledger_take(tmp_path: Path) -> None:
+    company = business.company()
+    assert isinstance(company, Company)
+    assert company.tables()["quickbooks.invoices"].empty
+    with business.workspace(tmp_path / "ws", 3, 2) as ws:
+        listed = ws.ledger.operations()
+        assert list(listed["record_kind"]) == ["invoice"] * 3 + ["payment"] * 2
+        assert [one.key for one in ws.ledger.sendable(9)] == list(listed["key"])[:3]
+
+
+def test_checks_are_judged_where_they_were_measured() -> None:
+    sets, few, many = TASKS["ledger"]
+    seconds = {"ledger": 0.1, "bare": 0.03, "check ledger": 0.1, "check bare": 0.01}
+    rows = {sets: row(sets, 1.0, seconds=seconds), few: row(few, 2.0, peak=9), many: row(many, 20.0, peak=9)}
+    assert [goal.met for goal in ledger.CASE.goals(rows)] == [True, True, True, False]
+
+
+def test_all_the_way_is_judged_by_what_each_document_costs_the_server() -> None:
+    few, many = TASKS["through"]
+
+    def rows(cpu: float, peak: int) -> dict[str, Row]:
+        return {
+            few: row(few, 1.0, operations=20, server_cpu=2.0, server_peak=200),
+            many: row(many, 1.0, operations=200, server_cpu=cpu, server_peak=peak),
+        }
+
+    assert [goal.met for goal in through.CASE.goals(rows(23.0, 2300))] == [True, True]
+    assert [goal.met for goal in through.CASE.goals(rows(25.0, 2500))] == [False, False]
+    assert [goal.met for goal in through.CASE.goals({name: row(name) for name in (few, many)})] == [None] * 2
+
+
+@pytest.mark.network
+def test_documents_go_all_the_way(tmp_path: Path) -> None:
+    work, facts = through.through(tmp_path, 3)
+    told = facts(work())
+    assert (told["outcome"], told["jobs"]) == ("No data exchange", {"complete": 1})
+    assert (told["statuses"], told["held"], told["different"]) == ({"applied": 6}, 6, 6)
+    assert told["unpaid"] == "0.00"
+    assert told["server_peak"] > 20_000_000
+    assert told["server_cpu"] > 0
+    assert through.told(told).startswith("6 operations in ")
 
 
 # --- the command --------------------------------------------------------------------------------------------

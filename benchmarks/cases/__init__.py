@@ -122,6 +122,8 @@ class Case:
         Makes the documents in a folder and returns the tasks.
     goals : callable
         Returns the goals for the measured rows, by name.
+    says : callable, optional
+        Returns in a line what the facts of a row come to.
     """
 
     name: str
@@ -130,6 +132,7 @@ class Case:
     baseline: str
     tasks: Callable[[Sizes, Path], Sequence[Task]]
     goals: Callable[[Mapping[str, Row]], Sequence[Goal]]
+    says: Callable[[Mapping[str, Any]], str] | None = None
 
 
 def ratio(rows: Mapping[str, Row], one: str, other: str) -> float | None:
