@@ -710,7 +710,7 @@ def test_decisions_are_taken_over_with_who_and_when(ledger: Ledger, tmp_path: Pa
 @pytest.mark.parametrize(
     ("statement", "complaint"),
     [
-        ("UPDATE operations SET status = 'applied' WHERE status = 'pending'", "illegal transition"),
+        ("UPDATE operations SET status = 'rejected' WHERE status = 'pending'", "illegal transition"),
         ("UPDATE jobs SET status = 'draft'", "illegal transition"),
         ("UPDATE jobs SET status = 'finished'", "CHECK constraint|illegal transition"),
         ("UPDATE decisions SET decision = 'x'", "append-only"),

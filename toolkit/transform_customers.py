@@ -75,11 +75,12 @@ def item_operation(context: Context, draft: Draft) -> Operation:
     row = draft.row
     above, _, name = draft.source_key.rpartition(":")
     parent = context.find_item(None, above) if above else None
+    made_first = {"ListID": {"operation": f"item:{above}"}} if above else None
     code = context.tax_codes.get(row["sales_tax_code_full_name"] or "")
     fields = without_nulls(
         {
             "Name": name,
-            "ParentRef": by_id(parent) if parent else {"ListID": {"operation": f"item:{above}"}},
+            "ParentRef": by_id(parent) if parent else made_first,
             "SalesTaxCodeRef": by_id(code) if code else None,
             "SalesOrPurchase": {
                 "Desc": row["description"],
