@@ -329,7 +329,7 @@ def let_go(made: Lost) -> None:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 22))]
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 11))]
 )
 def test_whatever_becomes_of_the_books_each_document_stands_once_in_the_end(
     tmp_path: Path, seed: int
