@@ -11,7 +11,8 @@ from __future__ import annotations
 
 # In this order their rules are asked: what stays behind whatever else is wrong with it comes first.
 from toolkit import checks_rows  # isort: skip
-from toolkit import checks_changed, checks_customers, checks_documents, checks_items, checks_payments  # isort: skip
+from toolkit import checks_changed, checks_customers, checks_documents, checks_known  # isort: skip
+from toolkit import checks_items, checks_payments  # isort: skip
 from toolkit import checks_versions  # isort: skip
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Draft
@@ -34,6 +35,7 @@ ROOMS = (
     checks_changed,
     checks_customers,
     checks_documents,
+    checks_known,
     checks_payments,
     checks_items,
     checks_versions,

@@ -37,9 +37,14 @@ class Books:
         frame = self._tables.get(name)
         return empty(name) if frame is None else frame
 
-    def rows(self, name: str, *columns: str) -> list[dict[str, Any]]:
-        """Return the rows of a table that QuickBooks or BluBilling still has; only some columns if named."""
+    def rows(self, name: str, *columns: str, where: pd.Series | None = None) -> list[dict[str, Any]]:
+        """Return the rows of a table that QuickBooks or BluBilling still has; only some columns if named.
+
+        ``where`` chooses rows of the table as it is.
+        """
         frame = self.frame(name)
+        if where is not None:
+            frame = frame[where]
         if "left_at" in TABLES[name].names:
             frame = frame[frame["left_at"].isna()]
         # Half the tables of a workspace are empty, and rows of nothing take longer than one would think.

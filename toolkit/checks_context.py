@@ -6,21 +6,25 @@ import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 
 import pandas as pd
 
 from toolkit.checks_books import Books
 from toolkit.checks_drafts import ZERO, Draft, Payment, Row, Target
-from toolkit.checks_twice import Strangers
+from toolkit.checks_twice import Marked, Strangers
 from toolkit.qbxml_versions import LATEST
 from toolkit.settings import Settings
 
 IN_FLIGHT = ("pending", "sent", "unknown")
 OPERATION = (
-    *("key", "job", "status", "txn_id", "ref_number"),
-    *("account_number", "txn_date", "amount", "expected"),
+    *("key", "job", "status", "status_message", "txn_id", "ref_number"),
+    *("account_number", "txn_date", "amount", "expected", "said_absent"),
 )
+SAID_ABSENT = "says that it is not in QuickBooks"
+"""How the message of an attempt goes on that a person ended, after the name: see the ledger's ``resolve``."""
+
 POSTED = ("Outstanding", "Paid")
 ROLLED_UP = (*POSTED, "CarriedOver")
 
@@ -86,11 +90,12 @@ class Context(Books):
     def number_holders(self) -> dict[str, set[str]]:
         """Who holds a RefNumber already: number to holders, for people; an operation's key if it is ours."""
         holders: dict[str, set[str]] = defaultdict(set)
-        memos = self.rows("quickbooks.credit_memos", "txn_id", "ref_number")
-        for kind, rows in (("invoice", self.quickbooks_invoices.values()), ("credit memo", memos)):
+        for number, there in self.numbered_there.items():
+            holders[number] |= set(there.values())
+        for key, rows in self.marked.by_key.items():
             for row in rows:
-                if row["ref_number"] and row["txn_id"] not in self.bound_ids:
-                    holders[row["ref_number"]].add(f"{kind} {row['txn_id']} in QuickBooks")
+                if row["ref_number"] and row["record_kind"] != "payment":
+                    holders[row["ref_number"]].add(key)
         for (kind, key), row in self.crosswalk.items():
             if row["ref_number"] and kind in ("invoice", "credit_memo"):
                 holders[row["ref_number"]].add(f"{kind}:{key}")
@@ -98,6 +103,68 @@ class Context(Books):
             if row["ref_number"] and not key.startswith("payment:"):
                 holders[row["ref_number"]].add(key)
         return holders
+
+    @cached_property
+    def numbered_there(self) -> dict[str, dict[str, str]]:
+        """The documents of QuickBooks without a key of ours, by RefNumber: TxnID to what people call it."""
+        there: dict[str, dict[str, str]] = defaultdict(dict)
+        known = {row["txn_id"] for rows in self.marked.by_key.values() for row in rows} | self.bound_ids
+        memos = self.rows("quickbooks.credit_memos", "txn_id", "ref_number")
+        for kind, listed in (("invoice", self.quickbooks_invoices.values()), ("credit memo", memos)):
+            for row in listed:
+                txn_id, number = row["txn_id"], row["ref_number"]
+                if number and txn_id not in known:
+                    there[number][txn_id] = f"{kind} {txn_id} in QuickBooks"
+        return there
+
+    @cached_property
+    def marked(self) -> Marked:
+        """The documents of QuickBooks that bear our marker, and that the ledger does not know."""
+        return Marked(self)
+
+    def known_as(self, key: str, amount: Decimal | None) -> list[str]:
+        """Return the TxnIDs of what QuickBooks holds with an operation's marker, unknown to the ledger.
+
+        What was voided there is none, unless nothing was to be posted anyhow.
+        """
+        return [row["txn_id"] for row in self.marked.of(key) if row["total"] or not amount]
+
+    def kin(self, draft: Draft) -> list[Row]:
+        """Return what QuickBooks holds with the marker of another operation of the same source row.
+
+        A receipt that was split otherwise when it was sent, or an invoice that has changed its sign since.
+        Nothing of it is known to the ledger, and nothing of it was voided.
+        """
+        marked = self.marked.by_key
+        if isinstance(draft, Payment):
+            planned = {part.key for part in draft.parts}
+            keys = [f"payment:{key}" for key in self._marked_payments.get(draft.source_key, {})]
+        else:
+            planned = {draft.key}
+            # An adjustment is a credit memo too, and may have the number of an invoice.
+            both = draft.source_key in self._adjustments
+            keys = [key for key in self.keys(draft) if not (both and key.startswith("credit_memo:"))]
+        rows = [row for key in keys if key not in planned for row in marked.get(key, []) if row["total"]]
+        return sorted(rows, key=lambda row: str(row["txn_id"]))
+
+    @cached_property
+    def _adjustments(self) -> set[str]:
+        """``billing.adjustments``: their ids."""
+        return set(self.frame("billing.adjustments")["adjustment_id"])
+
+    @cached_property
+    def _marked_payments(self) -> dict[str, dict[str, Row]]:
+        found = {key: rows[0] for key, rows in self.marked.by_key.items() if key.startswith("payment:")}
+        return self._by_payment({key.removeprefix("payment:"): row for key, row in found.items()})
+
+    def said_absent(self, *keys: str) -> str | None:
+        """Return who said of one of these operations that QuickBooks does not have it, for people."""
+        for key in keys:
+            row = self.queued.get(key)
+            if row and row["said_absent"]:
+                said = (row["status_message"] or "").removesuffix("; export it again")
+                return said if SAID_ABSENT in said else f"a person {SAID_ABSENT} (toolkit show {key})"
+        return None
 
     @cached_property
     def strangers(self) -> Strangers:

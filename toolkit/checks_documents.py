@@ -376,16 +376,3 @@ def _number_length(context: Context, draft: Document) -> Iterator[Problem]:
             draft.source_key,
             context.number_proposal,
         )
-
-
-@rule(
-    "number_taken",
-    "error",
-    "A RefNumber is unique in the batch, in QuickBooks and in what was sent.",
-    on="invoice credit",
-)
-def _number_taken(context: Context, draft: Document) -> Iterator[Problem]:
-    holders = sorted(context.number_holders.get(draft.ref_number, set()) - {draft.key})
-    if holders and draft.ref_number:
-        shown = ", ".join(holders[:3])
-        yield Problem(f"number {draft.ref_number} is taken by {shown}", draft.key_column, draft.source_key)

@@ -45,26 +45,6 @@ def _deposit_account(context: Context, draft: Payment) -> Iterator[Problem]:
         )
 
 
-@rule(
-    "already_in_quickbooks",
-    "error",
-    "A payment that somebody entered in QuickBooks by hand is not sent again.",
-    on="payment",
-)
-def _already_in_quickbooks(context: Context, draft: Payment) -> Iterator[Problem]:
-    missing = [part for part in draft.parts if not context.has_part(part.key)]
-    for row in context.strangers.like(draft, missing):
-        number = f", number {row['ref_number']}" if row["ref_number"] else ""
-        yield Problem(
-            f"QuickBooks has a payment like it that was not sent from here: {row['txn_id']} of "
-            f"{row['total_amount']} on {row['txn_date']}{number}",
-            "payment_number",
-            draft.source_key,
-            "decide which lives: if it is the same money, leave it blocked, or delete that one in QuickBooks "
-            "and import payments again; if it is not, post this one by hand",
-        )
-
-
 @rule("payment_sum", "error", "What is applied and what is not add up to the payment.", on="payment")
 def _payment_sum(context: Context, draft: Payment) -> Iterator[Problem]:
     amount, unapplied = draft.amount or ZERO, draft.row["unapplied_balance"]

@@ -1,4 +1,8 @@
-"""What somebody entered in QuickBooks by hand, and BluBilling has too: the same money is not sent again."""
+"""What QuickBooks has already though the ledger does not know it: the same money is not sent again.
+
+Two kinds: what somebody entered there by hand and BluBilling has too, and what bears our marker because it
+was sent from here, before an older ledger was put back or the workspace was made anew.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,65 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from toolkit.checks_books import Books
-from toolkit.checks_drafts import Part, Payment, Row
+from toolkit.checks_drafts import ZERO, Part, Payment, Row
+from toolkit.transform_fields import MARKER, external_guid, marked_key
 
-MARKER = " [bb:"
 Applied = frozenset[tuple[str, Decimal]]
+_TABLES = {
+    "invoice": ("quickbooks.invoices", "subtotal", "sales_tax_total"),
+    "credit_memo": ("quickbooks.credit_memos", "total_amount"),
+    "payment": ("quickbooks.payments", "total_amount"),
+}
+
+
+class Marked:
+    """The documents of QuickBooks that bear a marker of ours, and that the ledger does not know.
+
+    Each is a row of ``key, record_kind, txn_id, ref_number, txn_date, total``; the key is ``None`` where only
+    the GUID is left of the marker.
+
+    Parameters
+    ----------
+    books : Books
+        The tables; what the crosswalk binds is left away.
+    """
+
+    def __init__(self, books: Books) -> None:
+        self.by_key: dict[str, list[Row]] = defaultdict(list)
+        self._by_guid: dict[str, list[Row]] = defaultdict(list)
+        for kind, (name, *amounts) in _TABLES.items():
+            frame = books.frame(name)
+            ours = frame["memo"].str.contains(MARKER, regex=False, na=False) | frame["external_guid"].notna()
+            unknown = ours & ~frame["txn_id"].isin(books.bound_ids)
+            if not unknown.any():  # as a rule: what was sent is known
+                continue
+            columns = ("txn_id", "ref_number", "txn_date", "memo", "external_guid", *amounts)
+            for row in books.rows(name, *columns, where=unknown):
+                self._enter(kind, row, sum((row[amount] or ZERO for amount in amounts), ZERO))
+
+    def _enter(self, kind: str, row: Row, total: Decimal) -> None:
+        key = marked_key(row["memo"])
+        kept = {name: row[name] for name in ("txn_id", "ref_number", "txn_date")}
+        kept |= {"key": key, "record_kind": kind, "total": total}
+        if key:
+            self.by_key[key].append(kept)
+        if row["external_guid"]:
+            self._by_guid[row["external_guid"].strip("{}").lower()].append(kept)
+
+    def of(self, key: str) -> list[Row]:
+        """Return the documents that bear an operation's marker, of its own kind, by TxnID."""
+        named = self.by_key.get(key, [])
+        if self._by_guid:
+            named = named + self._by_guid.get(external_guid(key).strip("{}").lower(), [])
+        kind = key.partition(":")[0]
+        found = {row["txn_id"]: row for row in named if row["record_kind"] == kind}
+        return [found[txn_id] for txn_id in sorted(found)]
 
 
 class Strangers:
     """The payments after the cutover that QuickBooks has and the crosswalk does not, found by what they are.
+
+    What bears a marker of ours is none: see :class:`Marked`.
 
     Parameters
     ----------
@@ -29,19 +84,15 @@ class Strangers:
         self._by_day: dict[object, list[Row]] = defaultdict(list)
         self._by_number: dict[object, list[Row]] = defaultdict(list)
         self._by_applied: dict[Applied, list[Row]] = defaultdict(list)
-        self._by_key: dict[str, list[Row]] = defaultdict(list)
         applied: dict[str, set[tuple[str, Decimal]]] = defaultdict(set)
         for row in books.rows("quickbooks.payment_applications", "payment_txn_id", "txn_id", "amount"):
             if row["amount"] is not None:
                 applied[row["payment_txn_id"]].add((row["txn_id"], abs(row["amount"])))
         columns = ("txn_id", "customer_list_id", "txn_date", "ref_number", "total_amount", "memo", "left_at")
         for row in books.rows("quickbooks.payments", *columns):
-            if row["txn_id"] in books.bound_ids or not row["total_amount"]:
+            if row["txn_id"] in books.bound_ids or not row["total_amount"] or marked_key(row["memo"]):
                 continue
-            memo = row["memo"] or ""
-            if MARKER in memo:
-                self._by_key[memo.rpartition(MARKER)[2].removesuffix("]")].append(row)
-            elif row["txn_date"] is None or row["txn_date"] > cutover:
+            if row["txn_date"] is None or row["txn_date"] > cutover:
                 customer, amount = row["customer_list_id"], row["total_amount"]
                 self._by_day[customer, amount, row["txn_date"]].append(row)
                 self._by_number[customer, amount, row["ref_number"]].append(row)
@@ -54,7 +105,6 @@ class Strangers:
         return [found[txn_id] for txn_id in sorted(found)]
 
     def _like_part(self, draft: Payment, part: Part) -> Iterator[Row]:
-        yield from self._by_key.get(part.key, [])
         for amount in {part.amount, draft.amount}:
             customer = part.target.list_id
             if customer:

@@ -106,7 +106,7 @@ class Operations(Jobs):
             There is no such job.
         """
         table = TABLES["ledger.operations"]
-        chosen = select(*(operations.c[name] for name in table.names))
+        chosen = select(*(operations.c[name] for name in table.names if name in operations.c))
         with self.reading() as connection:
             if job is None:
                 chosen = chosen.where(operations.c.current).order_by(operations.c.job, operations.c.position)
@@ -114,8 +114,10 @@ class Operations(Jobs):
                 get_job(connection, job)
                 chosen = chosen.where(operations.c.job == job).order_by(operations.c.position)
             rows = [dict(row) for row in connection.execute(chosen).mappings()]
+            absent = {row.key for row in connection.execute(_SAID_ABSENT)}
         for row in rows:
             row["depends_on"] = json.loads(row["depends_on"])
+            row["said_absent"] = row["key"] in absent
         return from_rows(table.name, rows)
 
     def operation(self, key: str) -> Operation:
@@ -289,7 +291,21 @@ def _due() -> Select[Any]:
     return ordered.limit(bindparam("most", type_=Integer))
 
 
+def _said_absent() -> Select[Any]:
+    """Select the keys of which a person said that QuickBooks does not have them, whenever that was.
+
+    What was looked at then stays another record, whatever became of the attempts since.
+    """
+    # Only a person ends what is unknown without an answer of QuickBooks. The status of an attempt is asked
+    # for first: the history of the few that were skipped is short, that of all is not.
+    said = (operation_history.c.before == "unknown") & (operation_history.c.after == "skipped")
+    said = said & operation_history.c.message_set.is_(None)
+    ended = exists().where(operation_history.c.operation == operations.c.id, said)
+    return select(operations.c.key).where(operations.c.status == "skipped", ended).distinct()
+
+
 _DUE = Statement(_due())
+_SAID_ABSENT = _said_absent()
 _of_keys = operations.c.current & operations.c.key.in_(bindparam("keys", expanding=True))
 _IDS = Statement(select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(_of_keys))
 _SAID = Statement(select(operations.c.key, operations.c.status_message).where(_of_keys))

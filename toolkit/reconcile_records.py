@@ -12,12 +12,11 @@ from typing import Any
 from toolkit.checks_books import Books
 from toolkit.receivables import KINDS, ZERO, currency_code, document_total
 from toolkit.tables_plans import RELEASED
-from toolkit.transform_fields import external_guid
+from toolkit.transform_fields import external_guid, marked_key
 
 __all__ = ["Records", "Row", "difference"]
 
 Row = dict[str, Any]
-MARK = " [bb:"
 
 _COMPARED = {
     "customer_list_id": "the customer",
@@ -58,17 +57,6 @@ def difference(
         "reason": why,
         "source": row.get("source"),
     }
-
-
-def marked_key(memo: str | None) -> str | None:
-    """Return the operation key that a memo is marked with.
-
-    >>> marked_key("INV-1 [bb:invoice:INV-1]")
-    'invoice:INV-1'
-    """
-    if not memo or not memo.endswith("]") or MARK not in memo:
-        return None
-    return memo.rpartition(MARK)[2][:-1]
 
 
 class Records:
@@ -229,7 +217,11 @@ class Records:
         known |= {row["quickbooks_id"] for row in bound if row["origin"] == "quickbooks"}
         guids = {external_guid(row["key"]): row["key"] for row in self.operations}
         numbers = {
-            (row["record_kind"], row["ref_number"], self.held[row["record_kind"]][row["txn_id"]][_CUSTOMER])
+            (
+                row["record_kind"],
+                row["ref_number"],
+                self.held[row["record_kind"]][row["txn_id"]][_CUSTOMER],
+            ): row
             for row in self.operations
             if row["ref_number"] and row["txn_id"] in self.held[row["record_kind"]]
         }
@@ -244,9 +236,12 @@ class Records:
                     why = f"TxnID {txn_id} carries our marker, but the ledger did not apply it: a second one?"
                     strays[kind, key].append((record, void, f"{why} It is void" if void else why))
                 elif self._after_cutover(record):
-                    if (kind, record["ref_number"], record[_CUSTOMER]) in numbers:
+                    ours = numbers.get((kind, record["ref_number"], record[_CUSTOMER]))
+                    if ours:
                         why = f"a second {kind} of number {record['ref_number']} on the same customer"
-                        strays[kind, ""].append((record, False, f"TxnID {txn_id}: {why}"))
+                        told = bool(ours["said_absent"])
+                        why += f": a person said that it is not {ours['key']} (toolkit show)" if told else ""
+                        strays[kind, ""].append((record, told, f"TxnID {txn_id}: {why}"))
                     elif kind == "payment" and (paid := self._paid_by(txn_id)):
                         strays[kind, ""].append(self._entered_there(record, paid))
         return strays

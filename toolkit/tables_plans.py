@@ -131,6 +131,12 @@ LEDGER_OPERATIONS = Table(
         Column("ref_number", TEXT),
         Column("amount", MONEY),
         Column("currency", TEXT),
+        Column(
+            "said_absent",
+            BOOLEAN,
+            help="Whether a person said of an attempt at it, by resolve --not-applied, that QuickBooks does "
+            "not have it: what looks like it there is another one.",
+        ),
     ),
     key=("key",),
 )

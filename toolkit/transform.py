@@ -19,7 +19,7 @@ from toolkit.checks_drafts import Document, Draft, Operation, Payment
 from toolkit.checks_versions import assumed_version, left_out_by_version
 from toolkit.errors import SettingError, UsageError
 from toolkit.qbxml_versions import LATEST
-from toolkit.references import REFERS_TO, references
+from toolkit.references import KNOWN_AS, REFERS_TO, references
 from toolkit.settings import Settings
 from toolkit.tables import findings
 from toolkit.transform_customers import customer_drafts, customer_operation, item_draft, item_operation
@@ -282,6 +282,8 @@ class _Planner:
                 draft.operations = make(draft)
                 for operation in draft.operations:
                     _name_references(self.context, operation)
+                    if known := self.context.known_as(operation.key, operation.amount):
+                        operation.expected[KNOWN_AS] = known
                 draft.findings += check_request(self.context, draft)
             errors = _errors(draft)
             if errors:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+MARKER = " [bb:"
+"""How the marker begins that a memo of ours ends with."""
+
 
 def money(amount: Decimal) -> str:
     """Return an amount as qbXML writes it.
@@ -47,7 +50,17 @@ def memo(text: str, key: str) -> str:
     >>> memo("INV-2026-000123", "invoice:INV-2026-000123")
     'INV-2026-000123 [bb:invoice:INV-2026-000123]'
     """
-    return f"{text} [bb:{key}]"
+    return f"{text}{MARKER}{key}]"
+
+
+def marked_key(memo: str | None) -> str | None:
+    """Return the operation key that a memo is marked with, also where somebody wrote more behind it.
+
+    >>> marked_key("INV-1 [bb:invoice:INV-1]"), marked_key("INV-1 [bb:invoice:INV-1] called"), marked_key("x")
+    ('invoice:INV-1', 'invoice:INV-1', None)
+    """
+    found = (memo or "").rpartition(MARKER)[2] if MARKER in (memo or "") else ""
+    return (found[:-1] if found.endswith("]") else found.partition("]")[0]) or None
 
 
 def by_id(row: Mapping[str, Any]) -> dict[str, str]:

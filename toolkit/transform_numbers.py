@@ -56,7 +56,9 @@ def _kept(context: Context, draft: Document) -> str | None:
     kind = "credit_memo" if draft.is_credit_memo else "invoice"
     bound = context.crosswalk.get((kind, draft.source_key), {})
     before = context.in_flight.get(draft.key) or context.taken_back.get(draft.key) or {}
-    number: str | None = bound.get("ref_number") or before.get("ref_number")
+    # What was sent and the ledger does not know is taken over under the number that it has.
+    unknown = next((row for row in context.marked.of(draft.key) if row["total"]), {})
+    number: str | None = bound.get("ref_number") or before.get("ref_number") or unknown.get("ref_number")
     return number
 
 

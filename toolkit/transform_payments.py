@@ -134,13 +134,18 @@ def _paid_before(context: Context, planned: Iterable[Payment]) -> Iterable[tuple
             yield row["invoice_number"], row["amount_applied"]
     for draft in planned:
         for part in draft.parts:
-            if context.has_part(part.key):
+            if _is_there(context, part):
                 yield from ((a.invoice_number, a.amount) for a in part.applications)
 
 
 def _still_to_apply(context: Context, draft: Payment) -> list[Application]:
-    parts = [part for part in draft.parts if not context.has_part(part.key)]
+    parts = [part for part in draft.parts if not _is_there(context, part)]
     return [a for part in parts for a in part.applications if not a.problem]
+
+
+def _is_there(context: Context, part: Part) -> bool:
+    """Return whether QuickBooks has a part of a receipt from us: what is open there is without it."""
+    return context.has_part(part.key) or bool(context.known_as(part.key, part.amount))
 
 
 def payment_operations(context: Context, draft: Payment) -> list[Operation]:
