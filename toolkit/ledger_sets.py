@@ -143,7 +143,11 @@ class MessageSets(Operations):
             .order_by(_sets.c.id)
         )
         if kind == "check":
-            found = select(operation_history.c.message_set).where(operation_history.c.after == "applied")
+            found = (
+                select(operation_history.c.message_set)
+                .join(operations, operations.c.id == operation_history.c.operation)
+                .where(operations.c.job == job, operation_history.c.after == "applied")
+            )
             chosen = chosen.where(_sets.c.id.in_(found))
         with self.reading() as connection:
             return [str(path) for path in connection.scalars(chosen)]
