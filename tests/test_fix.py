@@ -400,6 +400,11 @@ def test_tried_again_and_rejected_again(books_rejected: Books) -> None:
     made = books_rejected
     old = made.path.with_name("old.xlsx")
     shutil.copy(made.write(), old)
+    # QuickBooks was asked who has the name, so that the gate would not let it pass again: take that back.
+    found = made.ws.read("quickbooks.customers")
+    assert "C-9" in set(found["list_id"])
+    with made.ws.lock():
+        made.ws.write("quickbooks.customers", found[found["list_id"] != "C-9"])
     made.export()  # the same again, without a correction
     edit(old, "Customers", "A3", name="Crane Other")
     fixed = made.read(old)
