@@ -90,7 +90,9 @@ def test_the_same_export_again_adds_nothing(made: Lost, state: str) -> None:
     made.proved_to_the_cent()
 
 
-@pytest.mark.parametrize("state", ["draft", "pending", "sent", "applied"])
+@pytest.mark.parametrize(
+    "state", ["draft", pytest.param("pending", marks=pytest.mark.slow), "sent", "applied"]
+)
 def test_an_overlapping_range_adds_only_what_is_new(made: Lost, state: str) -> None:
     job = into(made, state)
     bill(made, invoice("INV-9", "33.00", invoice_date=day(3, 2)), line("INV-9", "33.00"))
