@@ -86,7 +86,13 @@ def _application_target(_: Context, draft: Payment) -> Iterator[Problem]:
 @rule("overpaid", "error", "What is applied to an invoice is at most what is open on it.", on="payment")
 def _overpaid(_: Context, draft: Payment) -> Iterator[Problem]:
     for message in draft.overpaid:
-        yield Problem(message, "amount", draft.amount)
+        yield Problem(
+            message,
+            "amount",
+            draft.amount,
+            "if something else pays it in QuickBooks, take that off there and import receivables again; "
+            "else correct it in BluBilling",
+        )
 
 
 @rule("ar_account_differs", "error", "A payment stands on the A/R account of what it pays.", on="payment")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
@@ -10,6 +11,8 @@ from typing import Any
 
 MARKER = " [bb:"
 """How the marker begins that a memo of ours ends with."""
+
+_MARKED = re.compile(r" \[bb:((?:[^\[\]]|\[[^\[\]]*\])+)\]")  # a number may have brackets of its own
 
 
 def money(amount: Decimal) -> str:
@@ -59,8 +62,10 @@ def marked_key(memo: str | None) -> str | None:
     >>> marked_key("INV-1 [bb:invoice:INV-1]"), marked_key("INV-1 [bb:invoice:INV-1] called"), marked_key("x")
     ('invoice:INV-1', 'invoice:INV-1', None)
     """
-    found = (memo or "").rpartition(MARKER)[2] if MARKER in (memo or "") else ""
-    return (found[:-1] if found.endswith("]") else found.partition("]")[0]) or None
+    if not memo or MARKER not in memo:
+        return None
+    found = _MARKED.findall(memo)
+    return found[-1] if found else memo.rpartition(MARKER)[2].removesuffix("]") or None
 
 
 def by_id(row: Mapping[str, Any]) -> dict[str, str]:
