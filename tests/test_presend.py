@@ -367,6 +367,21 @@ def test_what_could_not_be_checked_is_not_sent(world: World, monkeypatch: pytest
     assert world.holds() == []
 
 
+def test_a_warning_beside_what_was_found_is_no_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.export(planned())
+    process = world.company.process
+
+    def warns(text: str) -> str:
+        withheld = r'\1 statusCode="530" statusSeverity="Warn" statusMessage="Some fields are withheld."'
+        return re.sub(
+            r'(<CustomerQueryRs requestID="[^"]+") statusCode="0"[^>]*?(?=>)', withheld, process(text)
+        )
+
+    monkeypatch.setattr(world.company, "process", warns)
+    world.run()
+    assert world.statuses() == {KEY: "applied"}
+
+
 def test_a_query_that_the_answer_leaves_out_holds_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.export(planned())
     monkeypatch.setattr(world.company, "process", lambda text: "<QBXML><QBXMLMsgsRs/></QBXML>")

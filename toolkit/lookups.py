@@ -19,6 +19,7 @@ from toolkit import outcomes, presend, qbxml_io, witness
 from toolkit.errors import ProtocolError, QbxmlError
 from toolkit.ledger import REFUSED, Ledger, MessageSet, Operation, Outcome
 from toolkit.quickbooks_codes import INTERNAL_ERROR, is_busy
+from toolkit.transform_fields import marked_key
 
 NOT_CHECKED = "it could not be checked"
 MOST_CHECKS = 3
@@ -256,7 +257,7 @@ def _mark() -> str:
 
 def _ours(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return which of the keys in the markers of records the ledger has as operations."""
-    return ledger.known_keys(key for row in rows if (key := witness.marked_key(row)))
+    return ledger.known_keys(key for row in rows if (key := marked_key(row.get("memo"))))
 
 
 class Known:

@@ -23,8 +23,9 @@ from toolkit import outcomes, qbxml_io, witness
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
-from toolkit.quickbooks_codes import FOUND_NOTHING, NOT_ALL_FOUND, explain_status
+from toolkit.quickbooks_codes import explain_status
 from toolkit.references import KNOWN_AS, REFERS_TO, references
+from toolkit.transform_fields import marked_key
 
 HELD_BACK = "held back: "
 """How the message begins of an operation that was skipped because QuickBooks is not as it was planned for."""
@@ -176,8 +177,8 @@ def gather(events: Iterable[qbxml_io.Event], asked: Mapping[str, qbxml_io.Reques
     for event in events:
         if isinstance(event, qbxml_io.Status) and event.request_id in asked:
             answered.add(event.request_id)
-            fine = event.code in (0, FOUND_NOTHING, NOT_ALL_FOUND)
-            if not fine or event.request != asked[str(event.request_id)].name:
+            # Below 1000 are information and warnings: one that is not there, personal data left out.
+            if event.code not in range(1000) or event.request != asked[str(event.request_id)].name:
                 seen.problems.append((event.code, explain_status(event.code, event.message)))
         elif isinstance(event, qbxml_io.Batch) and event.request_id in asked:
             _keep(seen, event, tables)
@@ -306,7 +307,7 @@ def _is_there(operation: Operation, quickbooks_id: str, row: Row, memory: Memory
         return False
     if witness.is_anothers(operation, row, memory.ours) or _is_void(row):
         return False
-    if witness.marked_key(row) is not None:
+    if marked_key(row.get("memo")) is not None:
         return True  # of its kin, whoever its customer is
     if not witness.same_customer(operation, row, memory.known):
         return False

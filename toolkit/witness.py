@@ -36,7 +36,6 @@ Source: qbXML error recovery (message sets); qbXML status codes 0, 1 and 500.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -48,6 +47,7 @@ from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
 from toolkit.quickbooks_codes import FOUND_NOTHING, NAME_TAKEN, NOT_ALL_FOUND, OUT_OF_DATE, explain_status
+from toolkit.transform_fields import marked_key
 
 NOT_FOUND = "it is not in QuickBooks: "
 """How the message begins of an operation that was looked up, was not there and is sent again."""
@@ -65,7 +65,6 @@ QUERIES = {
     "customer": "CustomerQuery",
     "item": "ItemQuery",
 }
-_MARKER = re.compile(r"\[bb:(.+?)\]")
 _SIGNED = ("invoice", "credit_memo")
 APPLICATIONS = "quickbooks.payment_applications"
 
@@ -337,19 +336,13 @@ def is_marked(operation: Operation, row: Row) -> bool:
     return f"[bb:{operation.key}]" in (row.get("memo") or "")
 
 
-def marked_key(row: Row) -> str | None:
-    """Return the key in a record's marker, or ``None``."""
-    found = _MARKER.search(row.get("memo") or "")
-    return found[1] if found else None
-
-
 def is_anothers(operation: Operation, row: Row, ours: AbstractSet[str]) -> bool:
     """Return whether a record, which is not marked as ours, bears the marker of another operation.
 
     Not so the marker of its kin which the ledger does not know: the same receipt before it was split, or the
     same document before it changed its sign, sent by a ledger that is gone.
     """
-    key = marked_key(row)
+    key = marked_key(row.get("memo"))
     return key is not None and (key in ours or not _is_kin(operation, key))
 
 
@@ -375,7 +368,7 @@ def likeness(operation: Operation, row: Row, known: Known) -> str | None:
         account = operation.expected.get("account_number")
         whole = bool(account) and row.get("account_number") == account
         return "whole" if whole and not foreign else "part"  # found by its full name, which nobody else has
-    if marked_key(row) is not None:
+    if marked_key(row.get("memo")) is not None:
         return "part"  # of its kin
     same = same_number(operation, row)
     of_customer = same_customer(operation, row, known)
