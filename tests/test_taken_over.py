@@ -173,6 +173,12 @@ def test_what_the_ledger_knows_is_not_named() -> None:
     assert stays(plan) == {"INV-1": "already_sent"} and known_as(plan) == {}
 
 
+@pytest.mark.parametrize("more", [there("payments", "payment:P-1", "T-2", "55.00"), by_hand()])
+def test_nothing_else_is_in_the_way_of_what_is_taken_over(more: Change) -> None:
+    plan = planned(there("payments", "payment:P-1", "T-1"), more)
+    assert known_as(plan)["payment:P-1"][0] == "T-1" and not len(plan.left_out)
+
+
 def test_a_payment_that_is_there_does_not_pay_over_what_it_left_open() -> None:
     carried = add("ledger.crosswalk", bound("invoice", "INV-1", "9-1", amount=Decimal(100)))
     left = {"txn_id": "9-1", "balance_remaining": Decimal(40)}
