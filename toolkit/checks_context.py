@@ -127,7 +127,8 @@ class Context(Books):
 
         What was voided there is none, unless nothing was to be posted anyhow.
         """
-        return [row["txn_id"] for row in self.marked.of(key) if row["total"] or not amount]
+        rows = self.marked.of(key) if self.marked.any else ()
+        return [row["txn_id"] for row in rows if row["total"] or not amount]
 
     def kin(self, draft: Draft) -> list[Row]:
         """Return what QuickBooks holds with the marker of another operation of the same source row.
@@ -136,6 +137,8 @@ class Context(Books):
         Nothing of it is known to the ledger, and nothing of it was voided.
         """
         marked = self.marked.by_key
+        if not marked:
+            return []
         if isinstance(draft, Payment):
             planned = {part.key for part in draft.parts}
             keys = [f"payment:{key}" for key in self._marked_payments.get(draft.source_key, {})]
@@ -157,14 +160,19 @@ class Context(Books):
         found = {key: rows[0] for key, rows in self.marked.by_key.items() if key.startswith("payment:")}
         return self._by_payment({key.removeprefix("payment:"): row for key, row in found.items()})
 
+    @cached_property
+    def absent(self) -> dict[str, str]:
+        """Operations of which a person said that QuickBooks does not have them: key to what was said."""
+        told = {}
+        for key, row in self.queued.items():
+            if row["said_absent"]:
+                said = (row["status_message"] or "").removesuffix("; export it again")
+                told[key] = said if SAID_ABSENT in said else f"a person {SAID_ABSENT} (toolkit show {key})"
+        return told
+
     def said_absent(self, *keys: str) -> str | None:
         """Return who said of one of these operations that QuickBooks does not have it, for people."""
-        for key in keys:
-            row = self.queued.get(key)
-            if row and row["said_absent"]:
-                said = (row["status_message"] or "").removesuffix("; export it again")
-                return said if SAID_ABSENT in said else f"a person {SAID_ABSENT} (toolkit show {key})"
-        return None
+        return next((self.absent[key] for key in keys if key in self.absent), None)
 
     @cached_property
     def strangers(self) -> Strangers:

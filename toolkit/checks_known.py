@@ -107,6 +107,8 @@ def _taken_over(context: Context, draft: Draft) -> Iterator[Problem]:
     on=KINDS,
 )
 def _said_absent(context: Context, draft: Draft) -> Iterator[Problem]:
+    if not context.absent:
+        return
     said, found = _said(context, draft), []
     if isinstance(draft, Payment):
         told = {part.key: _said(context, draft, part) for part in missing(context, draft)}
@@ -125,6 +127,8 @@ def _said_absent(context: Context, draft: Draft) -> Iterator[Problem]:
 
 def known(context: Context, draft: Draft) -> dict[str, list[str]]:
     """Return what QuickBooks holds of a draft's operations by their own markers: key to TxnIDs."""
+    if not context.marked.any:
+        return {}
     amounts = {draft.key: draft.amount}
     if isinstance(draft, Payment):
         amounts = {part.key: part.amount for part in draft.parts if not context.has_part(part.key)}

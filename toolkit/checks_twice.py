@@ -57,6 +57,11 @@ class Marked:
         if row["external_guid"]:
             self._by_guid[row["external_guid"].strip("{}").lower()].append(kept)
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self.by_key or self._by_guid)
+
     def of(self, key: str) -> list[Row]:
         """Return the documents that bear an operation's marker, of its own kind, by TxnID."""
         named = self.by_key.get(key, [])
