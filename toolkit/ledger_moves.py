@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -286,10 +287,14 @@ def get_operations(handle: Handle, chosen: Statement, **given: Any) -> list[Oper
     return [_operation(row) for row in chosen.rows(handle, **given)]
 
 
+# An operation is read four times on its way: to be checked, to be judged, to be sent, to be answered.
+_read_once = lru_cache(maxsize=1024)(from_json)
+
+
 def _operation(row: Any) -> Operation:
     values = list(row)
     for place in _JSON:
-        values[place] = from_json(values[place])
+        values[place] = _read_once(values[place])
     _, expected, depends_on = _JSON
     values[expected] = values[expected] or {}
     values[depends_on] = tuple(values[depends_on])

@@ -137,7 +137,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The newest attempt at one operation; ``attempts`` counts the message sets that sent it."""
+    """The newest attempt at one operation; ``attempts`` counts the message sets that sent it.
+
+    ``fields`` and ``expected`` are shared by all who read it: nobody changes them.
+    """
 
     key: str
     job: int

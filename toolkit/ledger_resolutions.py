@@ -93,8 +93,11 @@ class Resolutions(MessageSets):
 
     def known_keys(self, keys: Iterable[str]) -> set[str]:
         """Return which of some keys are those of operations."""
+        wanted = list(keys)
+        if not wanted:  # as nearly always: no document of ours is there before it was sent
+            return set()
         with self.reading() as connection:
-            chosen = select(operations.c.key).where(operations.c.key.in_(list(keys)), operations.c.current)
+            chosen = select(operations.c.key).where(operations.c.key.in_(wanted), operations.c.current)
             return set(connection.scalars(chosen))
 
     def failed_checks(self, key: str) -> int:

@@ -257,7 +257,7 @@ def _mark() -> str:
 
 def _ours(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return which of the keys in the markers of records the ledger has as operations."""
-    return ledger.known_keys(key for row in rows if (key := marked_key(row.get("memo"))))
+    return ledger.known_keys([key for row in rows if (key := marked_key(row.get("memo")))])
 
 
 class Known:
