@@ -243,6 +243,17 @@ def test_a_payment_applied_as_meant_is_fine() -> None:
     assert paid(("9A-1", "60.00"), unused="0.00").message is None
 
 
+def test_an_invoice_of_another_customer_than_the_one_that_was_added_is_a_difference() -> None:
+    meant = dataclasses.replace(
+        INVOICE, fields={**INVOICE.fields, "CustomerRef": {"ListID": {"operation": "customer:A1"}}}
+    )
+    row = {"customer_list_id": "C-2", "subtotal": Decimal(100), "sales_tax_total": Decimal(6)}
+    row["due_date"] = "2026-02-01"
+    assert differences(meant, row, [], {"customer:A1": "C-2"}.get) == []
+    (said,) = differences(meant, row, [], {"customer:A1": "C-1"}.get)
+    assert said == "customer_list_id is C-2, meant C-1"
+
+
 def test_a_payment_applied_otherwise_is_a_difference() -> None:
     short = paid(("9A-1", "50.00"), unused="10.00").message or ""
     assert "unapplied is 10.00, meant 0.00" in short
