@@ -333,6 +333,25 @@ def test_what_was_seen_before_with_the_marker_is_found_by_its_id(
     assert other.ws.ledger.operation(KEY).txn_id == sent.id
 
 
+@pytest.mark.parametrize(("marked", "state"), [(True, "applied"), (False, "unknown")])
+def test_what_was_released_as_lost_and_came_back_is_found_by_its_id(
+    world: World, marked: bool, state: str
+) -> None:
+    world.export(planned())
+    world.run()
+    (sent,) = documents(world, "A1")
+    world.ws.ledger.release_lost({KEY: sent.id}, "ann", note="restored", proof={})
+    sent.fields.update(RefNumber="B9", TxnDate=dt.date(2025, 12, 1))
+    if not marked:
+        del sent.fields["ExternalGUID"]
+        sent.fields["Memo"] = "July"
+    world.export(planned())
+    world.run()
+    assert world.statuses() == {KEY: state}
+    assert documents(world, "A1") == []
+    assert sent.id in (world.message(KEY) + str(world.ws.ledger.operation(KEY).txn_id))
+
+
 def test_part_of_a_receipt_that_was_posted_whole_is_for_a_person(
     world: World, tmp_path: Path, template: Path
 ) -> None:
@@ -404,7 +423,9 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(
     assert world.holds() == [KEY, "invoice:A2"]
 
 
-@pytest.mark.parametrize(("code", "sessions"), [(3175, MOST_CHECKS), (1000, MOST_CHECKS), (3000, 1)])
+@pytest.mark.parametrize(
+    ("code", "sessions"), [(3175, MOST_CHECKS), (1000, MOST_CHECKS), (3000, 1), (510, 1), (530, 1)]
+)
 def test_a_query_that_fails_is_asked_again_alone_and_not_for_ever(
     world: World, monkeypatch: pytest.MonkeyPatch, code: int, sessions: int
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -99,6 +99,17 @@ class Resolutions(MessageSets):
         with self.reading() as connection:
             chosen = select(operations.c.key).where(operations.c.key.in_(wanted), operations.c.current)
             return set(connection.scalars(chosen))
+
+    def former_ids(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return the TxnIDs that older attempts had in QuickBooks until it lost them, by key."""
+        chosen = select(operations.c.key, operations.c.txn_id).where(
+            operations.c.key.in_(keys), operations.c.status == "undone", operations.c.txn_id.is_not(None)
+        )
+        found: dict[str, list[str]] = {}
+        with self.reading() as connection:
+            for row in connection.execute(chosen.order_by(operations.c.id)):
+                found.setdefault(row.key, []).append(row.txn_id)
+        return found
 
     def failed_checks(self, key: str) -> int:
         """Return how many checks of the newest attempt at an operation QuickBooks could not answer."""

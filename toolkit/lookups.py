@@ -165,9 +165,10 @@ def next_check(ledger: Ledger, ticket: str, version: str, operations: Sequence[O
         That are to be sent together, in their order.
     """
     known, chosen = Known(ledger, operations), []
+    former = ledger.former_ids([one.key for one in operations])
     for operation in operations:
         try:
-            qbxml_io.build(presend.questions([operation], known), version=version)
+            qbxml_io.build(presend.questions([operation], known, former), version=version)
         except (ProtocolError, QbxmlError) as error:
             ledger.skip(operation.key, f"{presend.HELD_BACK}{NOT_CHECKED}: {error}")
             continue
@@ -175,7 +176,7 @@ def next_check(ledger: Ledger, ticket: str, version: str, operations: Sequence[O
     mark = _mark()
     asked = [
         qbxml_io.Request(query.name, query.fields, request_id=f"{mark}-0-{number}")
-        for number, query in enumerate(presend.questions(chosen, known), start=1)
+        for number, query in enumerate(presend.questions(chosen, known, former), start=1)
     ]
     if not asked:
         return b""
@@ -220,6 +221,7 @@ def record_check(
         _ours(ledger, rows.values()),
         ledger.said_absent(open_set.members),
         since,
+        ledger.former_ids(open_set.members),
     )
     told = presend.verdicts([one for one in members if one.status == "pending"], seen, memory)
     ledger.record_answer(open_set.id, inbox_path=inbox_path, outcomes=told)

@@ -23,7 +23,7 @@ from toolkit import outcomes, qbxml_io, witness
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
-from toolkit.quickbooks_codes import explain_status
+from toolkit.quickbooks_codes import FIELDS_WITHHELD, FOUND_NOTHING, NOT_ALL_FOUND, explain_status
 from toolkit.references import KNOWN_AS, REFERS_TO, references
 from toolkit.transform_fields import marked_key
 
@@ -39,7 +39,9 @@ Known = Callable[[str], str | None]
 # --- what is asked ------------------------------------------------------------------------------------------
 
 
-def questions(operations: Sequence[Operation], known: Known) -> list[qbxml_io.Request]:
+def questions(
+    operations: Sequence[Operation], known: Known, former: Mapping[str, Sequence[str]] | None = None
+) -> list[qbxml_io.Request]:
     """Return the queries that check operations, without requestIDs; empty where nothing is to be checked.
 
     Parameters
@@ -48,6 +50,8 @@ def questions(operations: Sequence[Operation], known: Known) -> list[qbxml_io.Re
         That are to be sent together.
     known : callable
         Key of an applied operation to its ListID or TxnID.
+    former : mapping, optional
+        Key of an operation that QuickBooks had once, and lost, to the TxnIDs that it had there.
 
     Raises
     ------
@@ -63,11 +67,13 @@ def questions(operations: Sequence[Operation], known: Known) -> list[qbxml_io.Re
     )
     for kind in witness.QUERIES:
         added = [one for one in operations if one.record_kind == kind and _is_new_document(one)]
-        asked += _documents(kind, added, known)
+        asked += _documents(kind, added, known, former or {})
     return asked
 
 
-def _documents(kind: str, added: Sequence[Operation], known: Known) -> Iterator[qbxml_io.Request]:
+def _documents(
+    kind: str, added: Sequence[Operation], known: Known, former: Mapping[str, Sequence[str]]
+) -> Iterator[qbxml_io.Request]:
     """Yield the queries that find new documents of one kind: by number, by day and customer, by TxnID.
 
     By two of them, because people edit numbers and dates, and a numbering rule may have changed since.
@@ -79,9 +85,7 @@ def _documents(kind: str, added: Sequence[Operation], known: Known) -> Iterator[
         "RefNumber",
         (one for one in numbers if one and (kind != "payment" or any(map(str.isdigit, one)))),
     )
-    yield from _in_parts(
-        kind, "TxnID", (txn_id for one in added for txn_id in one.expected.get(KNOWN_AS) or ())
-    )
+    yield from _in_parts(kind, "TxnID", (txn_id for one in added for txn_id in _seen_as(one, former)))
     days: dict[tuple[str, str], list[str]] = {}
     for one in added:
         day = one.fields.get("TxnDate")
@@ -97,6 +101,11 @@ def _documents(kind: str, added: Sequence[Operation], known: Known) -> Iterator[
                 "EntityFilter": {element: part},
             }
             yield _query(kind, filters)
+
+
+def _seen_as(operation: Operation, former: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the TxnIDs under which QuickBooks held an operation, or was seen to hold its marker."""
+    return [*(operation.expected.get(KNOWN_AS) or ()), *former.get(operation.key, ())]
 
 
 def _in_parts(kind: str, element: str, values: Iterable[str]) -> Iterator[qbxml_io.Request]:
@@ -173,16 +182,21 @@ def gather(events: Iterable[qbxml_io.Event], asked: Mapping[str, qbxml_io.Reques
     """
     seen = Seen()
     tables = {table: kind for kind, table in outcomes.TABLES.items()}
-    answered = set()
+    codes: dict[str, tuple[int, str]] = {}
+    found: set[str] = set()
     for event in events:
         if isinstance(event, qbxml_io.Status) and event.request_id in asked:
-            answered.add(event.request_id)
-            # Below 1000 are information and warnings: one that is not there, personal data left out.
-            if event.code not in range(1000) or event.request != asked[str(event.request_id)].name:
-                seen.problems.append((event.code, explain_status(event.code, event.message)))
+            fits = event.request == asked[str(event.request_id)].name
+            code = event.code if fits else qbxml_io.NO_STATUS
+            codes[str(event.request_id)] = code, explain_status(event.code, event.message)
         elif isinstance(event, qbxml_io.Batch) and event.request_id in asked:
+            found.add(str(event.request_id))
             _keep(seen, event, tables)
-    if asked.keys() - answered:
+    for request_id, (code, said) in codes.items():
+        fine = code in (0, FOUND_NOTHING, NOT_ALL_FOUND) or (code == FIELDS_WITHHELD and request_id in found)
+        if not fine:  # also what is there and cannot be shown: it must not pass for absent
+            seen.problems.append((code, said))
+    if asked.keys() - codes.keys():
         seen.problems.append((None, "QuickBooks' answer does not mention every query"))
     return seen
 
@@ -214,6 +228,8 @@ class Memory:
         Keys of which a person said that QuickBooks does not have them: only a marker counts against that.
     since : datetime.date, optional
         The cutover date: a payment up to it is QuickBooks' own past.
+    former : mapping
+        As of :func:`questions`.
     """
 
     known: Known
@@ -221,6 +237,7 @@ class Memory:
     ours: AbstractSet[str] = frozenset()
     said_absent: AbstractSet[str] = frozenset()
     since: dt.date | None = None
+    former: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def verdicts(operations: Sequence[Operation], seen: Seen, memory: Memory) -> list[Outcome]:
@@ -252,7 +269,11 @@ def _verdict(operation: Operation, seen: Seen, memory: Memory, left: dict[str, D
         }
         if there:
             found = witness.Found(there, seen.applied)
-            return witness.verdict(operation, found, known, memory.bound, memory.ours)
+            told = witness.verdict(operation, found, known, memory.bound, memory.ours)
+            if told.status in ("applied", "unknown"):
+                return told
+            # It was this one once, and has neither its marker nor its looks any more.
+            return Outcome(key, "unknown", message=f"{FOR_A_PERSON}{', '.join(there)} was it before")
         drift = [*_drift(operation, seen, known)]
         unpayable = [*_unpayable(operation, seen, known, left)]
     except ProtocolError as error:
@@ -307,6 +328,8 @@ def _is_there(operation: Operation, quickbooks_id: str, row: Row, memory: Memory
         return False
     if witness.is_anothers(operation, row, memory.ours) or _is_void(row):
         return False
+    if quickbooks_id in memory.former.get(operation.key, ()):
+        return True
     if marked_key(row.get("memo")) is not None:
         return True  # of its kin, whoever its customer is
     if not witness.same_customer(operation, row, memory.known):

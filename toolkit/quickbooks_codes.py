@@ -13,6 +13,9 @@ FOUND_NOTHING = 1
 NOT_ALL_FOUND = 500
 """Warning: some of what was asked for by number, name or id is not there."""
 
+FIELDS_WITHHELD = 530
+"""Warning: what was found is there, without fields that the application may not see, or does not know."""
+
 NAME_TAKEN = 3100
 OUT_OF_DATE = 3200
 
