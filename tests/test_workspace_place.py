@@ -221,6 +221,18 @@ def test_the_doctor_explains(copied: Path, world: World) -> None:
     assert "here --moved" in found[1]["place"].message
 
 
+def test_a_folder_is_not_moved_while_the_one_it_lived_in_is_there(
+    world: World, copied: Path, toolkit: Toolkit
+) -> None:
+    world.ws.close()
+    said = toolkit("-w", copied, "here", "--moved")
+    assert said.code == 2
+    assert "both would send" in said.err
+    assert "lived in" in toolkit("-w", copied, "here").out, "nothing changed"
+    shutil.rmtree(world.ws.path)
+    assert toolkit("-w", copied, "here", "--moved").code == 0
+
+
 def test_here_says_and_asks(copied: Path, toolkit: Toolkit) -> None:
     said = toolkit("-w", copied, "here")
     assert said.code == 0

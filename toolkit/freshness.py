@@ -171,7 +171,7 @@ def freshness_findings(
         one = fresh.get(name)
         if one is None:
             continue
-        command = "run the Web Connector, or import again: toolkit import"
+        command = "run the Web Connector, or import again: toolkit import all"
         if one.partial:
             before = "and there is no complete one" if one.complete_at is None else f"the {one}"
             before = before.removesuffix(f"; {one.partial}")

@@ -17,7 +17,7 @@ from toolkit.workspace_place import elsewhere, place_of
 from toolkit.workspace_qwc import new_file_id
 from toolkit.workspace_views import KEPT, write_view
 
-__all__ = ["adopt", "adopt_restored", "elsewhere", "make_copy", "without_auto_approval"]
+__all__ = ["adopt", "adopt_restored", "elsewhere", "former_folder", "make_copy", "without_auto_approval"]
 
 
 def adopt(
@@ -45,6 +45,26 @@ def adopt(
     """
     with _opened(Path(folder), who, clock) as (place, _, ledger):
         ledger.move_to(place_of(place, ledger.path), who, note)
+
+
+def former_folder(
+    folder: str | Path, who: str, *, clock: Callable[[], dt.datetime] = local_now
+) -> Path | None:
+    """Return the folder that a workspace lived in, where the same workspace is still there; or ``None``.
+
+    On another machine nobody can look.
+    """
+    with _opened(Path(folder), who, clock) as (place, made, ledger):
+        known = ledger.place()
+        if not known.get("path") or known.get("machine") != place_of(place, ledger.path)["machine"]:
+            return None
+        before = Path(known["path"])
+        if before == Path(place_of(place, ledger.path)["path"]) or not (before / LEDGER_FILE).exists():
+            return None
+        try:
+            return before if config.load(before).id == made.id else None
+        except (WorkspaceError, OSError):
+            return None
 
 
 def adopt_restored(

@@ -120,6 +120,12 @@ def here(
     folder = folder_named(ctx, workspace)
     held: list[int] = []
     if moved:
+        before = workspace_here.former_folder(folder, person())
+        if before is not None:
+            raise UsageError(
+                f"the folder that it lived in is still there, and both would send: {before}. Remove that one"
+                " first, or say --copy here"
+            )
         workspace_here.adopt(folder, person())
     elif copied:
         workspace_here.make_copy(folder, person())
