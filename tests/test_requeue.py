@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import io
 import json
 import re
@@ -24,6 +25,7 @@ from toolkit.errors import IllegalTransition, LedgerError, UsageError, Workspace
 from toolkit.rehearsal import Company
 from toolkit.requeue import choose, release
 from toolkit.tables import from_rows, to_rows
+from toolkit.tie_outs import keep_tie_out
 from toolkit.workspace import Workspace
 from toolkit.workspace_here import adopt
 
@@ -43,12 +45,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Company, C
     return made.ws.path, made.world.company, before
 
 
-def opened(folder: Path, company: Company, place: Path) -> Lost:
-    """Return a copy of a workspace, and of its company, a day later."""
+def opened(folder: Path, company: Company, place: Path, at: dt.datetime | None = None) -> Lost:
+    """Return a copy of a workspace, and of its company, a day later, or at some time."""
     shutil.copytree(folder, place)
     adopt(place, "tester", "a copy for a test")
     clock: Any = company.books.clock
-    clock.wait(86_400)
+    clock.now = at or clock.now + dt.timedelta(days=1)
     ws = Workspace(place, clock=clock)
     return Lost(ws, World.around(ws, copy.deepcopy(company), clock))
 
@@ -62,18 +64,19 @@ def made(template: tuple[Path, Company, Company], tmp_path: Path) -> Lost:
 @pytest.fixture(scope="module")
 def restored_template(
     template: tuple[Path, Company, Company], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Company]:
-    """The books were restored from before the export, and read again."""
+) -> tuple[Path, Company, dt.datetime]:
+    """The books were restored from before the export, and read again; and an hour after that."""
     found = opened(template[0], template[2], tmp_path_factory.mktemp("restored") / "ws")
     found.read_back()
     found.ws.close()
-    return found.ws.path, found.world.company
+    return found.ws.path, found.world.company, found.world.clock.now + dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def restored(restored_template: tuple[Path, Company], tmp_path: Path) -> Lost:
+def restored(restored_template: tuple[Path, Company, dt.datetime], tmp_path: Path) -> Lost:
     """A copy of that workspace and of its company."""
-    return opened(*restored_template, tmp_path / "ws")
+    folder, company, at = restored_template
+    return opened(folder, company, tmp_path / "ws", at)
 
 
 # --- the whole story ----------------------------------------------------------------------------------------
@@ -164,6 +167,7 @@ def test_a_document_deleted_by_hand_says_so(made: Lost) -> None:
     assert made.lost() == ["invoice:INV-3"], "what was not released waits"
     job = made.export()
     assert made.world.statuses(job) == {"payment:P-2": "applied"}
+    made.read_back()
     made.release()
     assert set(made.world.statuses(made.export())) == {"invoice:INV-3"}
     made.proved_to_the_cent()
@@ -449,6 +453,92 @@ def test_an_answer_that_is_gone_proves_nothing(restored: Lost) -> None:
     ] == "it hangs on invoice:INV-1, which stays"
 
 
+def test_a_proof_expires(restored: Lost) -> None:
+    restored.world.clock.wait(22 * 3_600)
+    assert restored.lost() == JANUARY, "an hour short of a day"
+    choice = choose(restored.absent(), None)
+    restored.world.clock.wait(3_600)
+    told = reasons(restored)["invoice:INV-1"]
+    assert "not proved any more: job 3 is more than a day old: toolkit reconcile --refresh" in told
+    restored.read_back()
+    assert restored.lost() == JANUARY
+    with pytest.raises(LedgerError, match="job 4 reads again what job 3 read"):
+        release(restored.ws, choice, "ann", NOTE)
+
+
+def test_another_session_takes_the_proof_away(made: Lost, template: tuple[Path, Company, Company]) -> None:
+    """The restored file was a mistake: the newer one is open again when the release is made."""
+    newer = made.world.company
+    made.restore(copy.deepcopy(template[2]))
+    job = made.read_back()
+    choice = choose(made.absent(), None)
+    assert [row["key"] for row in choice.rows] == JANUARY
+    made.restore(newer)
+    made.world.finish()
+    assert made.lost() == JANUARY, "a session in which nothing happened tells nothing"
+    made.ws.ledger.add_import("customers", [{"name": "CustomerQuery", "fields": {}}])
+    made.world.finish()
+    told = reasons(made)["invoice:INV-1"]
+    assert "another session of the Web Connector, on 2026-02-" in told
+    assert told.endswith("toolkit reconcile --refresh, run the Web Connector, then again")
+    with pytest.raises(LedgerError, match=f"another session of the Web Connector, .* followed job {job}"):
+        release(made.ws, choice, "ann", NOTE)
+    assert set(made.world.statuses().values()) == {"applied"}
+    made.read_back()
+    assert made.lost() == []
+
+
+def test_another_import_takes_the_proof_away(restored: Lost) -> None:
+    choice = choose(restored.absent(), None)
+    ledger = restored.ws.ledger
+    job = ledger.add_import("customers", [], started=True)
+    ledger.add_page(job, None, "inbox/by-hand.xml", 0)
+    assert f"another import, job {job}, followed job 3" in reasons(restored)["invoice:INV-1"]
+    with pytest.raises(LedgerError, match=f"another import, job {job}, followed job 3"):
+        release(restored.ws, choice, "ann", NOTE)
+
+
+def come_back(made: Lost, backup: Company) -> int:
+    """Release what a restored file lost, and find it, by its ids, in the newer one; return the re-read."""
+    newer = made.world.company
+    made.restore(copy.deepcopy(backup))
+    job = made.read_back()
+    made.release()
+    draft = made.ws.queue(made.plan()).job
+    assert draft is not None
+    made.restore(newer)
+    made.ws.approve(draft, "ann")
+    made.world.finish()
+    assert set(made.world.statuses().values()) == {"applied"}
+    return job
+
+
+def test_an_id_that_comes_back_was_not_read_since(
+    made: Lost, template: tuple[Path, Company, Company], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The re-read of the restored file asked for these very ids, before they were applied once more."""
+    before = {key: made.ws.ledger.operation(key).quickbooks_id for key in JANUARY}
+    job = come_back(made, template[2])
+    same = [key for key in JANUARY if made.ws.ledger.operation(key).quickbooks_id == before[key]]
+    assert "invoice:INV-1" in same
+    hide(made, "invoices")
+    monkeypatch.setattr("toolkit.refresh._stale", lambda ws, job: "")  # not for the session that followed
+    told = reasons(made)["invoice:INV-1"]
+    assert f"it was applied after job {job} asked for all there was" in told
+
+
+def test_an_id_that_comes_back_does_not_tie_by_an_older_re_read(
+    made: Lost, template: tuple[Path, Company, Company]
+) -> None:
+    come_back(made, template[2])
+    assert made.tie().ties
+    kept = keep_tie_out(made.ws, made.tie(), "ann")
+    assert (kept.state, kept.new) == ("open", False)
+    assert "not all that was sent was read back since" in kept.why
+    made.read_back()
+    assert keep_tie_out(made.ws, made.tie(), "ann").state == "ties"
+
+
 # --- what is refused ----------------------------------------------------------------------------------------
 
 
@@ -469,15 +559,15 @@ def test_the_ledger_releases_only_what_it_was_shown(restored: Lost) -> None:
     one = {"invoice:INV-1": ids["invoice:INV-1"]}
     for who, note in (("", NOTE), ("ann", " ")):
         with pytest.raises(LedgerError, match="needs the name of a person and the reason"):
-            ledger.release_lost(one, who, note=note, proof={})
+            ledger.release_lost(one, who, note=note, proof={}, refresh=3)
     with pytest.raises(LedgerError, match=r"invoice:INV-1 is .* by now, and not 1-1"):
-        ledger.release_lost(one | {"invoice:INV-1": "1-1"}, "ann", note=NOTE, proof={})
+        ledger.release_lost(one | {"invoice:INV-1": "1-1"}, "ann", note=NOTE, proof={}, refresh=3)
     with pytest.raises(LedgerError, match="there is no operation invoice:X"):
-        ledger.release_lost(one | {"invoice:X": "1-1"}, "ann", note=NOTE, proof={})
+        ledger.release_lost(one | {"invoice:X": "1-1"}, "ann", note=NOTE, proof={}, refresh=3)
     assert set(restored.world.statuses().values()) == {"applied"}, "all of it or nothing"
-    ledger.release_lost(one, "ann", note=NOTE, proof={"invoice:INV-1": "job 3 asked for it"})
+    ledger.release_lost(one, "ann", note=NOTE, proof={"invoice:INV-1": "job 3 asked for it"}, refresh=3)
     with pytest.raises(IllegalTransition, match="only what is applied is lost"):
-        ledger.release_lost(one, "ann", note=NOTE, proof={})
+        ledger.release_lost(one, "ann", note=NOTE, proof={}, refresh=3)
     kept = to_rows(restored.ws.read("ledger.decisions"))[-1]
     assert (kept["table"], kept["key"], kept["decision"]) == ("releases", "invoice:INV-1", "released")
     assert (kept["note"], kept["decided_by"]) == (NOTE, "ann")
@@ -498,7 +588,7 @@ def test_nothing_is_released_under_what_is_on_its_way(tmp_path: Path) -> None:
     txn_id = made.ws.ledger.operation("invoice:INV-1").txn_id
     assert txn_id is not None
     with pytest.raises(LedgerError, match="payment:P-1 refers to it and is sent"):
-        made.ws.ledger.release_lost({"invoice:INV-1": txn_id}, "ann", note=NOTE, proof={})
+        made.ws.ledger.release_lost({"invoice:INV-1": txn_id}, "ann", note=NOTE, proof={}, refresh=3)
     assert made.world.statuses()["invoice:INV-1"] == "applied"
 
 
@@ -515,7 +605,34 @@ def test_a_copy_of_the_workspace_releases_nothing(restored: Lost, tmp_path: Path
 
 @pytest.fixture
 def toolkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Toolkit:
+    # Commands go by the wall clock, and the world here by its own.
+    monkeypatch.setattr("toolkit.refresh._PROVES_FOR", dt.timedelta(days=36_500))
     return cli_world.runner(monkeypatch, capsys)
+
+
+def merge(made: Lost, key: str, into: str) -> None:
+    """Merge a customer into another by hand: its documents go along, and its ListID is gone."""
+    held = made.world.company.books
+    gone = held.lists["Customer"][str(made.ws.ledger.operation(key).list_id)]
+    other = next(row for row in held.lists["Customer"].values() if row.fields["Name"] == into)
+    for document in held.transactions.values():
+        if document.ref("CustomerRef") == gone.id:
+            document.fields["CustomerRef"] = {"ListID": other.id}
+            held.touch(document, held.tick())
+    held.take("Customer", gone)
+
+
+def test_a_customer_that_was_merged_is_not_lost(made: Lost, toolkit: Toolkit) -> None:
+    merge(made, "customer:A3", "Acme")
+    made.read_back()
+    assert made.lost() == ["customer:A3"]
+    said = toolkit("-w", made.ws.path, "requeue", "--all-absent", "--note", NOTE, "--yes")
+    assert said.code == 1
+    assert "customer:A3 stays: not lost, but merged into another: invoice:INV-3 refers to it" in said.out
+    assert said.out.endswith("\nNothing to release.\n")
+    assert set(made.world.statuses().values()) == {"applied"}
+    assert made.release("customer:A3") == []
+    assert made.world.statuses()["customer:A3"] == "undone"
 
 
 def test_reconcile_lists_what_is_absent_apart(restored: Lost, toolkit: Toolkit) -> None:

@@ -22,6 +22,9 @@ JOB_MOVES: Mapping[str, frozenset[str]] = {
 ACTIVE_JOBS = ("queued", "running")
 ENDED_JOBS = ("complete", "failed", "cancelled")
 
+REFRESHES = "import:refresh"
+"""Kind of the jobs that read again all that was sent."""
+
 OPERATION_MOVES: Mapping[str, frozenset[str]] = {
     # To applied and unknown without being sent: QuickBooks holds it already, or something like it.
     "pending": frozenset({"sent", "skipped", "applied", "unknown"}),

@@ -15,7 +15,17 @@ from sqlalchemy import Connection, func, insert, select
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_moves import by_keys, move_operation
-from toolkit.ledger_schema import decisions, operation_history, operations
+from toolkit.ledger_records import REFRESHES
+from toolkit.ledger_schema import (
+    decisions,
+    jobs,
+    message_sets,
+    operation_history,
+    operations,
+    pages,
+    queries,
+    set_members,
+)
 from toolkit.ledger_store import to_json
 from toolkit.ledger_views import Views
 from toolkit.tables_plans import RELEASED
@@ -55,8 +65,17 @@ class Releases(Views):
                 for row in connection.execute(chosen)
             ]
 
+    def after_re_read(self, job: int) -> str:
+        """Return what followed a re-read, so that it proves nothing any more, as a clause; else blank.
+
+        Another session may have had another file open: the one that is right, say, where the re-read was
+        of a backup.
+        """
+        with self.reading() as connection:
+            return _after(connection, job)
+
     def release_lost(
-        self, lost: Mapping[str, str], who: str, *, note: str, proof: Mapping[str, str]
+        self, lost: Mapping[str, str], who: str, *, note: str, proof: Mapping[str, str], refresh: int
     ) -> list[str]:
         """Undo operations here that QuickBooks lost; nothing is queued and nothing is sent.
 
@@ -73,6 +92,8 @@ class Releases(Views):
             Why: the backup that was restored, for example.
         proof : mapping
             By key what proves the absence: kept with the decision.
+        refresh : int
+            The job of the re-read that the proof rests on.
 
         Returns
         -------
@@ -82,8 +103,9 @@ class Releases(Views):
         Raises
         ------
         LedgerError
-            No person or reason is named, there is no such operation, it is another record by now, or what
-            refers to one of them is on its way to QuickBooks. Then nothing is changed.
+            No person or reason is named, there is no such operation, it is another record by now, what
+            refers to one of them is on its way to QuickBooks, or something followed the re-read. Then
+            nothing is changed.
         IllegalTransition
             One of them is not applied.
         """
@@ -91,7 +113,12 @@ class Releases(Views):
             raise LedgerError("a release needs the name of a person and the reason")
         now = self.now()
         with self.writing() as connection:
-            for row in _checked(connection, lost):
+            checked = _checked(connection, lost)
+            if followed := _after(connection, refresh):
+                raise LedgerError(
+                    f"{followed}: toolkit reconcile --refresh, run the Web Connector, then again"
+                )
+            for row in checked:
                 move_operation(connection, row, "undone", now, message=f"{RELEASED} {who}: {note}")
             skipped = [row for row in _referring(connection, lost) if row.status == "pending"]
             for row in skipped:
@@ -125,6 +152,31 @@ def _checked(connection: Connection, lost: Mapping[str, str]) -> list[Any]:
             " what became of that, or decide it with toolkit resolve, and release after it"
         )
     return [found[key] for key in lost]
+
+
+def _after(connection: Connection, refresh: int) -> str:
+    """Return what came after a re-read, as a clause."""
+    others = jobs.c.kind == REFRESHES, jobs.c.id > refresh, jobs.c.status.not_in(("failed", "cancelled"))
+    if newer := connection.scalar(select(func.min(jobs.c.id)).where(*others)):
+        return f"job {newer} reads again what job {refresh} read"
+    its_sets = (
+        select(message_sets.c.id, message_sets.c.session)
+        .join(set_members, set_members.c.message_set == message_sets.c.id)
+        .join(queries, queries.c.id == set_members.c.query)
+        .where(queries.c.job == refresh)
+    )
+    # By number, because a wall clock may be set back.
+    last = connection.execute(its_sets.order_by(message_sets.c.id.desc()).limit(1)).first()
+    later = message_sets.c.id > (last.id if last else 0)
+    if last:
+        later &= message_sets.c.session != last.session
+    if at := connection.scalar(select(func.min(message_sets.c.opened_at)).where(later)):
+        return f"another session of the Web Connector, on {at:%Y-%m-%d %H:%M}, followed job {refresh}"
+    landed = select(func.coalesce(func.max(pages.c.id), 0)).where(pages.c.job == refresh).scalar_subquery()
+    other = connection.scalar(
+        select(func.min(pages.c.job)).where(pages.c.id > landed, pages.c.job != refresh)
+    )
+    return f"another import, job {other}, followed job {refresh}" if other else ""
 
 
 def _referring(connection: Connection, lost: Mapping[str, str]) -> list[Any]:

@@ -25,6 +25,7 @@ Place = tuple[str, str]  # kind of record and ListID or TxnID: lists are numbere
 
 ORDER = ("item", "customer", *KINDS)
 TO_READ = "toolkit reconcile --refresh, then run the Web Connector"
+TO_READ_ANEW = "toolkit reconcile --refresh, run the Web Connector, then again"
 _DELETED_AS = {"invoice": "Invoice", "credit_memo": "CreditMemo", "payment": "ReceivePayment"}
 _SHOWN = (
     *("key", "record_kind", "ref_number", "account_number", "customer_full_name", "txn_date"),
@@ -41,6 +42,8 @@ class ReRead:
     ----------
     job : int
         Its job.
+    created : datetime
+        When it was queued: it tells of what was applied before.
     at : datetime or None
         When it was complete.
     asked : frozenset of tuple
@@ -51,14 +54,18 @@ class ReRead:
         Those in question of which its answer proves nothing, and why, as a clause.
     newer : int or None
         A later re-read that is not through.
+    stale : str
+        Why it tells nothing of the books as they are now, as a clause; blank where it does.
     """
 
     job: int
+    created: dt.datetime
     at: dt.datetime | None
     asked: frozenset[Place]
     returned: frozenset[Place]
     doubtful: Mapping[Place, str]
     newer: int | None = None
+    stale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,13 @@ class Absent:
         ``tie_out.absent``, what others hang on first.
     hanging : pandas.DataFrame
         ``tie_out.hanging``: what hangs on these and is not absent itself.
+    refresh : int
+        The job of the re-read that the proofs rest on; 0 where there is none.
     """
 
     records: pd.DataFrame
     hanging: pd.DataFrame
+    refresh: int = 0
 
 
 def missing_records(books: Books) -> list[Row]:
@@ -124,7 +134,7 @@ def find_absent(
     records = []
     for row in missing:
         place = place_of(row)
-        proved, why = _judge(place, read)
+        proved, why = _judge(place, applied_at.get(row["key"]), read)
         if place in deleted and proved:
             why = f"deleted in QuickBooks on {deleted[place]:%Y-%m-%d %H:%M}; {why}"
         records.append(
@@ -139,16 +149,17 @@ def find_absent(
             }
         )
     hanging = from_rows("tie_out.hanging", _hanging(books, keys, by_id) if missing else [])
-    return Absent(from_rows("tie_out.absent", records), hanging)
+    return Absent(from_rows("tie_out.absent", records), hanging, read.job if read else 0)
 
 
-def _judge(place: Place, read: ReRead | None) -> tuple[bool, str]:
+def _judge(place: Place, applied: dt.datetime | None, read: ReRead | None) -> tuple[bool, str]:
     """Return whether a record is proved to be absent, and why it is or is not."""
     if read is None:
         return False, f"not proved: nothing was read again since it was sent: {TO_READ}"
     if read.newer is not None:
         return False, f"not proved: job {read.newer} is to read it again: run the Web Connector first"
-    if place not in read.asked:
+    # An id may come back, with the books: then an older re-read asked for it and tells of another time.
+    if place not in read.asked or applied is None or applied >= read.created:
         return False, f"not proved: it was applied after job {read.job} asked for all there was: {TO_READ}"
     if place in read.returned:
         return False, (
@@ -156,6 +167,8 @@ def _judge(place: Place, read: ReRead | None) -> tuple[bool, str]:
         )
     if place in read.doubtful:
         return False, f"not proved: {read.doubtful[place]}: {TO_READ}"
+    if read.stale:
+        return False, f"not proved any more: {read.stale}: {TO_READ_ANEW}"
     when = f" on {read.at:%Y-%m-%d %H:%M}" if read.at else ""
     return True, f"job {read.job} asked for it{when}, and QuickBooks does not have it"
 

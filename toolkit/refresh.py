@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from toolkit.answers import page_of
 from toolkit.errors import QbxmlError, ToolkitError, UsageError
 from toolkit.import_plan import Scope, import_jobs
 from toolkit.ledger import Query
-from toolkit.ledger_records import ENDED_JOBS
+from toolkit.ledger_records import ENDED_JOBS, REFRESHES
 from toolkit.quickbooks_codes import FOUND_NOTHING
 from toolkit.reconcile_absent import Place, ReRead
 from toolkit.tables import to_rows
@@ -19,7 +20,7 @@ from toolkit.workspace import Workspace
 __all__ = ["newest_re_read", "queue_refresh", "read_again"]
 
 IDS_PER_QUERY = 100
-REFRESHES = "import:refresh"
+_PROVES_FOR = dt.timedelta(days=1)
 _NOT_ALL_FOUND = 500
 _CONCLUSIVE = (0, FOUND_NOTHING, _NOT_ALL_FOUND)
 """Statuses after which what is not in the answer is not there. Others, 510 say, hide what is."""
@@ -133,14 +134,33 @@ def read_again(ws: Workspace, wanted: Collection[Place]) -> ReRead | None:
         place: problems[asked[place]] for place in wanted if place in asked and asked[place] in problems
     }
     return ReRead(
-        job["id"], job["finished_at"], frozenset(asked), returned, doubtful, newer[0] if newer else None
+        job["id"],
+        job["created_at"],
+        job["finished_at"],
+        frozenset(asked),
+        returned,
+        doubtful,
+        newer[0] if newer else None,
+        _stale(ws, job),
     )
 
 
-def newest_re_read(ws: Workspace) -> tuple[int, frozenset[Place]] | None:
-    """Return the newest complete re-read, and all that it asked for; ``None`` where there is none."""
-    complete = [row["id"] for row in _re_reads(ws) if row["status"] == "complete"]
-    return (complete[-1], frozenset(_asked_by(ws, complete[-1]))) if complete else None
+def _stale(ws: Workspace, job: Mapping[str, Any]) -> str:
+    """Return why a re-read tells nothing of the books as they are now, as a clause; blank where it does."""
+    if followed := ws.ledger.after_re_read(job["id"]):
+        return followed
+    if ws.ledger.now() - (job["finished_at"] or job["created_at"]) > _PROVES_FOR:
+        return f"job {job['id']} is more than a day old"
+    return ""
+
+
+def newest_re_read(ws: Workspace) -> tuple[int, dt.datetime, frozenset[Place]] | None:
+    """Return the newest complete re-read, when it was queued, and all that it asked for, or ``None``."""
+    complete = [row for row in _re_reads(ws) if row["status"] == "complete"]
+    if not complete:
+        return None
+    job = complete[-1]
+    return job["id"], job["created_at"], frozenset(_asked_by(ws, job["id"]))
 
 
 def _re_reads(ws: Workspace) -> list[dict[str, Any]]:

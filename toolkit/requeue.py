@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.checks_books import Books
 from toolkit.errors import UsageError
+from toolkit.ledger_records import LIST_KINDS
 from toolkit.reconcile_absent import Absent, find_absent, missing_records, place_of
 from toolkit.refresh import read_again
 from toolkit.tables import to_rows
@@ -31,11 +32,14 @@ class Choice:
         Rows that stay as they are, ``reason`` says why; only where all were asked for.
     hanging : list of dict
         Rows of ``tie_out.hanging`` that hang on the first.
+    refresh : int
+        The job of the re-read that proves it.
     """
 
     rows: list[Row]
     stay: list[Row]
     hanging: list[Row]
+    refresh: int
 
 
 def list_absent(ws: Workspace) -> Absent:
@@ -56,6 +60,9 @@ def list_absent(ws: Workspace) -> Absent:
 def choose(absent: Absent, keys: Sequence[str] | None) -> Choice:
     """Return what may be released of the absent records: all of them, or those of some operations.
 
+    A customer or item that a standing document refers to was merged into another: QuickBooks deletes none
+    that is in use. It is released by name only.
+
     Parameters
     ----------
     absent : Absent
@@ -75,6 +82,7 @@ def choose(absent: Absent, keys: Sequence[str] | None) -> Choice:
         if not listed[key]["proved"]:
             raise UsageError(f"{key}: {listed[key]['reason']}")
     chosen = set(listed) if keys is None else set(keys)
+    merged = _merged(absent) if keys is None else {}
     stay: dict[str, Row] = {}
     for key, row in listed.items():  # what others hang on comes first
         if key not in chosen:
@@ -84,12 +92,27 @@ def choose(absent: Absent, keys: Sequence[str] | None) -> Choice:
             raise UsageError(f"{key} hangs on {without}, which is absent too: release that with it")
         if not row["proved"]:
             stay[key] = row
+        elif key in merged:
+            why = f"not lost, but merged into another: {merged[key]} refers to it, and stands in QuickBooks"
+            stay[key] = row | {"reason": f"{why}; toolkit requeue {key} releases it all the same"}
         elif without is not None:
             stay[key] = row | {"reason": f"it hangs on {without}, which stays"}
     rows = [row for key, row in listed.items() if key in chosen - stay.keys()]
     names = {row["key"] for row in rows}
     hanging = [row for row in to_rows(absent.hanging) if names & set(row["needs"])]
-    return Choice(rows, list(stay.values()), hanging)
+    return Choice(rows, list(stay.values()), hanging, absent.refresh)
+
+
+def _merged(absent: Absent) -> dict[str, str]:
+    """Return the absent customers and items that documents in QuickBooks refer to, each with one of those."""
+    lists = {row["key"] for row in to_rows(absent.records) if row["record_kind"] in LIST_KINDS}
+    return {
+        key: row["key"]
+        for row in to_rows(absent.hanging)
+        if row["status"] == "applied"
+        for key in row["needs"]
+        if key in lists
+    }
 
 
 def release(ws: Workspace, choice: Choice, who: str, note: str) -> list[str]:
@@ -105,4 +128,4 @@ def release(ws: Workspace, choice: Choice, who: str, note: str) -> list[str]:
     require_here(ws.path, ws.ledger)
     proof = {row["key"]: row["reason"] for row in choice.rows}
     lost = {row["key"]: row["quickbooks_id"] for row in choice.rows}
-    return ws.ledger.release_lost(lost, who, note=note, proof=proof)
+    return ws.ledger.release_lost(lost, who, note=note, proof=proof, refresh=choice.refresh)

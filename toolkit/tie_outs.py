@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.reconcile import TieOut
+from toolkit.reconcile_absent import Place, place_of
 from toolkit.reconcile_carried import CARRIED
 from toolkit.refresh import newest_re_read
 from toolkit.tables import to_rows
@@ -71,13 +73,23 @@ def keep_tie_out(ws: Workspace, result: TieOut, who: str) -> Kept:
         new = ws.ledger.keep_tie_out(False, who, facts)
         return Kept("differs", new, "it does not tie: nothing goes without a person until it does")
     read = newest_re_read(ws)
-    sent = {(row["record_kind"], row["txn_id"] or row["list_id"]) for row in applied}
-    if read is None or not sent <= read[1]:
+    if read is None or not _all_read(ws, applied, read[1], read[2]):
         why = "not all that was sent was read back since: toolkit reconcile --refresh, then the Web Connector"
         return Kept("open", False, why)
     facts["refresh"] = read[0]
     new = ws.ledger.keep_tie_out(True, who, facts)
     return Kept("ties", new, f"it ties, with all of it read back by job {read[0]}")
+
+
+def _all_read(
+    ws: Workspace, applied: list[dict[str, Any]], queued: dt.datetime, asked: frozenset[Place]
+) -> bool:
+    """Return whether a re-read asked for all that was applied, after it was: an id may come back."""
+    applied_at = ws.ledger.applied_since()
+    return all(
+        place_of(row) in asked and row["key"] in applied_at and applied_at[row["key"]] < queued
+        for row in applied
+    )
 
 
 def _still_to_come(ws: Workspace, operations: list[dict[str, Any]]) -> Callable[[dict[str, Any]], bool]:

@@ -157,7 +157,12 @@ def _show_choice(console: Console, choice: requeue.Choice, done: bool, skipped: 
     for row in choice.stay:
         console.print(f"{row['key']} stays: {row['reason']}", markup=False, soft_wrap=True)
     if not choice.rows:
-        console.print("Nothing is proved to be absent in QuickBooks: nothing to release.")
+        proved = any(row["proved"] for row in choice.stay)
+        console.print(
+            "Nothing to release."
+            if proved
+            else "Nothing is proved to be absent in QuickBooks: nothing to release."
+        )
         return
     _show_hanging(console, choice.hanging)
     if not done:
