@@ -123,6 +123,28 @@ def test_what_nobody_approved_is_no_manual_run(made: Lost) -> None:
     assert why_not_unattended(made.ws.ledger) == ""
 
 
+def test_a_re_read_that_nobody_tied_out_stops_it(made: Lost) -> None:
+    """It may show what QuickBooks lost: nothing goes until a person has looked."""
+    made.read_back()
+    assert tie(made) == "ties"
+    made.ws.set("auto_approve", "true")
+    made.delete("payment:P-2")
+    job = made.read_back()
+    assert made.lost() == ["payment:P-2"]
+    bill(made, "INV-9", "33.00")
+    queued = made.ws.queue(made.plan())
+    assert not queued.approved
+    assert f"job {job}, which read it all again since, has none yet: toolkit reconcile" in queued.waits
+    assert tie(made) == "differs"
+    assert "did not tie" in why_not_unattended(made.ws.ledger)
+    made.release()
+    made.ws.ledger.cancel(queued.job or 0, "ann")
+    made.export()
+    made.read_back()
+    assert tie(made) == "ties"
+    assert why_not_unattended(made.ws.ledger) == ""
+
+
 # --- the daily run ------------------------------------------------------------------------------------------
 
 
@@ -217,11 +239,11 @@ def test_what_was_released_waits_for_a_person(made: Lost, toolkit: Toolkit) -> N
     assert tie(made) == "ties"
     made.ws.set("auto_approve", "true")
     made.delete("payment:P-2")
-    made.read_back()
+    read = made.read_back()
     made.release()
     assert "a lost record released: toolkit reconcile --refresh" in why_not_unattended(made.ws.ledger)
     # Even where somebody ties it out meanwhile, what was released is a person's to approve.
-    made.ws.ledger.keep_tie_out(True, "ann", {"jobs": [1]})
+    made.ws.ledger.keep_tie_out(True, "ann", {"jobs": [1], "refresh": read})
     said = daily(toolkit, made)
     assert (said["job"], said["approved"]) == (None, False)
     assert made.world.statuses(said["draft"]) == {"payment:P-2": "pending"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import SettingError, UsageError
 from toolkit.late import pd
 from toolkit.ledger import Ledger
-from toolkit.ledger_records import ENDED_ATTEMPTS, LIST_KINDS
+from toolkit.ledger_records import ENDED_ATTEMPTS, LIST_KINDS, REFRESHES
 from toolkit.settings import Settings
 from toolkit.tables import conform, empty, to_rows
 
@@ -184,7 +184,8 @@ def _pilots_under_way(ledger: Ledger) -> list[int]:
 def why_not_unattended(ledger: Ledger) -> str:
     """Return why nothing may go without a person's approval, as a clause; blank where it may.
 
-    An export that a person approved must be complete, and the newest tie-out must tie and cover it.
+    An export that a person approved must be complete, and the newest tie-out must tie, cover it, and rest on
+    the newest re-read: what a later one shows is lost nobody has judged.
     """
     by_hand = {
         job for job in _complete_exports(ledger) if ledger.job(job).approved_by not in (None, AUTO_APPROVED)
@@ -200,7 +201,18 @@ def why_not_unattended(ledger: Ledger) -> str:
     if not found.stands:
         made = f"the last tie-out is of {found.at:%Y-%m-%d %H:%M}"
         return f"{made}, and since then the ledger was restored or a lost record released: {TO_TIE_OUT}"
+    if (read := _newest_re_read(ledger)) > int(found.facts.get("refresh") or 0):
+        made = f"the last tie-out is of {found.at:%Y-%m-%d %H:%M}"
+        return f"{made}, and job {read}, which read it all again since, has none yet: toolkit reconcile"
     return ""
+
+
+def _newest_re_read(ledger: Ledger) -> int:
+    """Return the newest complete re-read of all that was sent; 0 where there is none."""
+    rows = to_rows(ledger.jobs())
+    return max(
+        (row["id"] for row in rows if row["kind"] == REFRESHES and row["status"] == "complete"), default=0
+    )
 
 
 def require_unattended(ledger: Ledger) -> None:
