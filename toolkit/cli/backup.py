@@ -120,13 +120,7 @@ def here(
     folder = folder_named(ctx, workspace)
     held: list[int] = []
     if moved:
-        before = workspace_here.former_folder(folder, person())
-        if before is not None:
-            raise UsageError(
-                f"the folder that it lived in is still there, and both would send: {before}. Remove that one"
-                " first, or say --copy here"
-            )
-        workspace_here.adopt(folder, person())
+        _adopt(folder)
     elif copied:
         workspace_here.make_copy(folder, person())
     elif restored:
@@ -157,3 +151,14 @@ def here(
                 console.print("Say which it is: toolkit here --moved, --copy or --restored")
 
         emit(ctx, as_json, document, show)
+
+
+def _adopt(folder: Path) -> None:
+    """Say that a workspace was moved; refused while the folder that it lived in is still there."""
+    before = workspace_here.former_folder(folder, person())
+    if before is not None:
+        raise UsageError(
+            f"the folder that it lived in is still there, and both would send: {before}. Remove that one"
+            " first, or say --copy here"
+        )
+    workspace_here.adopt(folder, person())
