@@ -21,6 +21,7 @@ from toolkit.lookups import MOST_CHECKS
 from toolkit.outcomes import MOST_ROUNDS
 from toolkit.presend import HELD_BACK
 from toolkit.quickbooks_codes import PARSE_ERROR
+from toolkit.refresh import queue_refresh
 from toolkit.rehearsal.books import Record
 from toolkit.tables import to_rows
 
@@ -340,7 +341,11 @@ def test_what_was_released_as_lost_and_came_back_is_found_by_its_id(
     world.export(planned())
     world.run()
     (sent,) = documents(world, "A1")
-    world.ws.ledger.release_lost({KEY: sent.id}, "ann", note="restored", proof={})
+    del world.company.books.transactions[sent.id]
+    refresh = queue_refresh(world.ws)
+    world.run()
+    world.ws.ledger.release_lost({KEY: sent.id}, "ann", note="restored", proof={}, refresh=refresh)
+    world.company.books.transactions[sent.id] = sent  # the newer books are opened again
     sent.fields.update(RefNumber="B9", TxnDate=dt.date(2025, 12, 1))
     if not marked:
         del sent.fields["ExternalGUID"]
