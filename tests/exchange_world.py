@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rehearsal_company import ACME, AR, BANK, FREE, HOSTING, company
 
 from toolkit import lookups, workspace_config
@@ -52,6 +53,15 @@ def set_by_hand(ws: Workspace, key: str, text: str) -> None:
     """Change a setting as an editor does that opens workspace.toml: nobody asks whether it may be so."""
     made = workspace_config.load(ws.path)
     workspace_config.save(ws.path, replace(made, settings=made.settings.with_text(key, text)))
+
+
+def create_template(made_by: pytest.TempPathFactory, **settings: str) -> Path:
+    """Return the folder of a new workspace with some settings, for :meth:`World.make` to copy."""
+    place = made_by.mktemp("template") / "workspace"
+    with create(place) as ws:
+        for key, value in settings.items():
+            ws.set(key, value)
+    return place
 
 
 # --- operations ---------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from cli_world import Toolkit, fingerprint, runner
-from exchange_world import PASSWORD, World, create, customer, invoice, payment, set_by_hand
+from exchange_world import PASSWORD, World, create, create_template, customer, invoice, payment, set_by_hand
 from rehearsal_company import ACME
 
 from toolkit import witness
@@ -27,9 +27,7 @@ from toolkit.workspace_restore import restore
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("template") / "workspace"
-    create(place).close()
-    return place
+    return create_template(tmp_path_factory)
 
 
 @pytest.fixture

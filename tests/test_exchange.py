@@ -12,7 +12,7 @@ import pytest
 from exchange_world import (
     QUICKBOOKS_DIED,
     World,
-    create,
+    create_template,
     customer,
     invoice,
     payment,
@@ -33,12 +33,7 @@ KEYS = ["invoice:A1", "invoice:A2", "invoice:A3"]
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("template") / "workspace"
-    ws = create(place)
-    for key, value in (("set_size", "3"), ("page_size", "1")):
-        ws.set(key, value)
-    ws.close()
-    return place
+    return create_template(tmp_path_factory, set_size="3", page_size="1")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from exchange_world import (
     QUICKBOOKS_DIED,
     Clock,
     World,
-    create,
+    create_template,
     customer,
     invoice,
     payment,
@@ -244,12 +244,7 @@ def company_rows(world: World, kind: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("template") / "workspace"
-    ws = create(place)
-    for key, value in (("set_size", "3"), ("page_size", "1")):
-        ws.set(key, value)
-    ws.close()
-    return place
+    return create_template(tmp_path_factory, set_size="3", page_size="1")
 
 
 def fill(world: World) -> None:

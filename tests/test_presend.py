@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_world import World, create, customer, invoice, operation, payment, saying
+from exchange_world import World, create_template, customer, invoice, operation, payment, saying
 from rehearsal_company import ACME, HOSTING, JOB, OPEN, PAID, RECEIPT
 
 from toolkit.errors import RequestRefused
@@ -31,10 +31,7 @@ NAMES = {ACME: "Acme", HOSTING: "Hosting"}
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("template") / "workspace"
-    with create(place) as ws:
-        ws.set("set_size", "3")
-    return place
+    return create_template(tmp_path_factory, set_size="3")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import cli_world
 import pytest
 from cli_world import Toolkit
-from exchange_world import World, create, customer, invoice, payment, set_ids
+from exchange_world import World, create_template, customer, invoice, payment, set_ids
 from rehearsal_company import ACME, JOB
 
 from toolkit import outcomes, set_answers, witness
@@ -32,12 +32,7 @@ KEY = "invoice:A1"
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("template") / "workspace"
-    ws = create(place)
-    for key, value in (("set_size", "3"), ("page_size", "1")):
-        ws.set(key, value)
-    ws.close()
-    return place
+    return create_template(tmp_path_factory, set_size="3", page_size="1")
 
 
 @pytest.fixture

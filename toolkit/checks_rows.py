@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Draft, Target
 from toolkit.checks_registry import Problem, rule
 from toolkit.qbxml_io import field_problems
+from toolkit.references import texts
 
 POSTED = ("Outstanding", "Paid")
 DOCUMENTS = "invoice credit payment"
@@ -202,18 +203,6 @@ def _ar_account(context: Context, _: Draft) -> Iterator[Problem]:
 
 
 # --- text ---------------------------------------------------------------------------------------------------
-
-
-def texts(fields: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text of a request's fields with its path, for example ``BillAddress/City``."""
-    if isinstance(fields, str):
-        yield path, fields
-    elif isinstance(fields, Mapping):
-        for name, value in fields.items():
-            yield from texts(value, f"{path}/{name}" if path else name)
-    elif isinstance(fields, Sequence):
-        for number, value in enumerate(fields, start=1):
-            yield from texts(value, f"{path}[{number}]")
 
 
 def outside_windows_1252(text: str) -> str:

@@ -28,6 +28,7 @@ from toolkit.ledger_schema import (
 )
 from toolkit.ledger_store import to_json
 from toolkit.ledger_views import Views
+from toolkit.references import texts
 from toolkit.tables_plans import RELEASED
 
 RELEASES = "releases"
@@ -188,21 +189,9 @@ def _referring(connection: Connection, lost: Mapping[str, str]) -> list[Any]:
     return [
         row
         for row in connection.execute(open_ones).all()
-        if not ids.isdisjoint(_texts(json.loads(row.fields)))
+        if not ids.isdisjoint(text for _, text in texts(json.loads(row.fields)))
         or (row.status != "pending" and not lost.keys().isdisjoint(json.loads(row.depends_on)))
     ]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in the fields of a request."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
 
 
 def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from toolkit.checks_books import Books
 from toolkit.receivables import KINDS
+from toolkit.references import texts
 from toolkit.tables import from_rows
 
 __all__ = ["Absent", "ReRead", "find_absent", "missing_records"]
@@ -190,19 +191,8 @@ def _deleted(books: Books) -> dict[Place, dt.datetime]:
 def _needs(row: Row, keys: set[str], by_id: Mapping[str, str]) -> list[str]:
     """Return the missing records that an operation refers to, by their keys or by their ids."""
     named = {key for key in row["depends_on"] or () if key in keys}
-    named |= {by_id[text] for text in _texts(json.loads(row["fields"] or "{}")) if text in by_id}
+    named |= {by_id[text] for _, text in texts(json.loads(row["fields"] or "{}")) if text in by_id}
     return sorted(named - {row["key"]})
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
 
 
 def _hanging(books: Books, keys: set[str], by_id: Mapping[str, str]) -> Iterator[Row]:

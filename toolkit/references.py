@@ -1,11 +1,11 @@
-"""What a request refers to: the items and customers that QuickBooks must have when it comes.
+"""What stands in the fields of a request: the items and customers that it refers to, and every text.
 
-Pure: the fields of a request in, ListIDs out.
+Pure: the fields of a request in, ListIDs and texts out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 REFERS_TO = "refers_to"
@@ -47,3 +47,15 @@ def _walk(record_kind: str, content: Any) -> Iterator[tuple[str, str]]:
                 yield from _walk(record_kind, value)
             elif isinstance(value, Mapping) and isinstance(value.get("ListID"), str):
                 yield kind, value["ListID"]
+
+
+def texts(fields: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text of a request's fields with its path, for example ``BillAddress/City``."""
+    if isinstance(fields, str):
+        yield path, fields
+    elif isinstance(fields, Mapping):
+        for name, value in fields.items():
+            yield from texts(value, f"{path}/{name}" if path else name)
+    elif isinstance(fields, Sequence):
+        for number, value in enumerate(fields, start=1):
+            yield from texts(value, f"{path}[{number}]")

@@ -22,12 +22,12 @@ from toolkit.checks_rows import (
     outside_windows_1252,
     proposed_spelling,
     shortened,
-    texts,
     without_placeholders,
 )
 from toolkit.corrections import CORRECTABLE, row_key
 from toolkit.qbxml_io import field_problems
 from toolkit.quickbooks_codes import STATUSES, explain_status
+from toolkit.references import texts
 from toolkit.tables import TABLES, to_rows
 
 __all__ = ["Flaw", "Rejection", "rejections"]
