@@ -717,11 +717,13 @@ def test_decisions_are_taken_over_with_who_and_when(ledger: Ledger, tmp_path: Pa
         ("UPDATE operation_history SET after = 'applied'", "append-only"),
         ("DELETE FROM decisions", "nothing is deleted"),
         ("DELETE FROM operations", "nothing is deleted"),
-        ("UPDATE message_sets SET text = 'x'", "never changes"),
+        ("UPDATE set_texts SET text = 'x'", "never changes"),
+        ("UPDATE message_sets SET kind = 'read'", "never changes"),
+        ("UPDATE operation_texts SET fields = '{}'", "append-only"),
         (
             "INSERT INTO operations"
-            " (key, job, current, request, record_kind, position, status, fields, depends_on)"
-            " SELECT key, job, 1, request, record_kind, 9, 'pending', fields, depends_on"
+            " (key, job, current, request, record_kind, position, status, depends_on)"
+            " SELECT key, job, 1, request, record_kind, 9, 'pending', depends_on"
             " FROM operations LIMIT 1",
             "UNIQUE",
         ),

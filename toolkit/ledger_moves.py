@@ -38,6 +38,7 @@ from toolkit.ledger_schema import (
     message_sets,
     one_of,
     operation_history,
+    operation_texts,
     operations,
     queries,
     sessions,
@@ -278,7 +279,11 @@ def _attempts() -> ScalarSelect[Any]:
 
 _FIELDS = tuple(Operation.__dataclass_fields__)
 _JSON = tuple(_FIELDS.index(name) for name in ("fields", "expected", "depends_on"))
-WHOLE = select(*(operations.c[name] if name in operations.c else _attempts().label(name) for name in _FIELDS))
+_texts = {name: operation_texts.c[name] for name in ("fields", "expected")}
+_columns = {**operations.c, **_texts, "attempts": _attempts().label("attempts")}
+WHOLE = select(*(_columns[name] for name in _FIELDS)).join(
+    operation_texts, operation_texts.c.operation == operations.c.id
+)
 """Selects operations as :func:`get_operations` wants them."""
 
 

@@ -22,7 +22,7 @@ from toolkit.ledger_moves import (
     stay,
 )
 from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
-from toolkit.ledger_schema import dependencies, jobs, operation_history, operations
+from toolkit.ledger_schema import dependencies, jobs, operation_history, operation_texts, operations
 from toolkit.ledger_statements import Statement, handle_of
 from toolkit.tables import TABLES, conform, from_rows, to_rows
 
@@ -41,6 +41,7 @@ _LEFT_OUT = {
 }
 
 _KEPT = [column for column in TABLES["plan.operations"].names if column in operations.c]
+_TEXTS = ("fields", "expected")
 
 
 class Operations(Jobs):
@@ -106,7 +107,9 @@ class Operations(Jobs):
             There is no such job.
         """
         table = TABLES["ledger.operations"]
-        chosen = select(*(operations.c[name] for name in table.names if name in operations.c))
+        columns = {**operations.c, **operation_texts.c}
+        chosen = select(*(columns[name] for name in table.names if name in columns))
+        chosen = chosen.join(operation_texts, operation_texts.c.operation == operations.c.id)
         with self.reading() as connection:
             if job is None:
                 chosen = chosen.where(operations.c.current).order_by(operations.c.job, operations.c.position)
@@ -267,6 +270,8 @@ class Operations(Jobs):
         connection.execute(insert(operations), values)
         made = select(operations.c.key, operations.c.id).where(operations.c.job == job)
         ids = {row.key: row.id for row in connection.execute(made)}
+        texts = [{"operation": ids[row["key"]], **{name: row[name] for name in _TEXTS}} for row in rows]
+        connection.execute(insert(operation_texts), texts)
         first = [
             {"operation": ids[row["key"]], "key": key}
             for row in rows

@@ -21,6 +21,7 @@ from toolkit.ledger_schema import (
     jobs,
     message_sets,
     operation_history,
+    operation_texts,
     operations,
     pages,
     queries,
@@ -183,8 +184,10 @@ def _after(connection: Connection, refresh: int) -> str:
 def _referring(connection: Connection, lost: Mapping[str, str]) -> list[Any]:
     """Return what is not through and refers to lost records: by id; on its way by its key too."""
     ids = set(lost.values())
-    open_ones = select(operations).where(
-        operations.c.current, operations.c.status.in_(("pending", "sent", "unknown"))
+    open_ones = (
+        select(operations, operation_texts.c.fields)
+        .join(operation_texts, operation_texts.c.operation == operations.c.id)
+        .where(operations.c.current, operations.c.status.in_(("pending", "sent", "unknown")))
     )
     return [
         row

@@ -9,15 +9,29 @@ from sqlalchemy import bindparam, exists, insert, select, update
 from toolkit.ledger_moves import SETTLED as _SETTLED_SETS
 from toolkit.ledger_moves import is_sendable
 from toolkit.ledger_records import REFUSED
-from toolkit.ledger_schema import crosswalk, message_sets, operations, sessions, set_members, word
+from toolkit.ledger_schema import (
+    crosswalk,
+    message_sets,
+    operations,
+    sessions,
+    set_members,
+    set_texts,
+    word,
+)
 from toolkit.ledger_statements import Statement
 
 SESSION = Statement(select(sessions.c.id).where(sessions.c.ticket == bindparam("ticket")))
 SET = Statement(select(message_sets).where(message_sets.c.id == bindparam("number")))
+WITH_TEXT = select(message_sets, set_texts.c.text).join(
+    set_texts, set_texts.c.message_set == message_sets.c.id
+)
+"""Selects whole message sets."""
+WHOLE_SET = Statement(WITH_TEXT.where(message_sets.c.id == bindparam("number")))
 _is_open = message_sets.c.answered_at.is_(None) & message_sets.c.abandoned_at.is_(None)
 OPEN = Statement(select(message_sets.c.id, message_sets.c.kind, message_sets.c.set_id).where(_is_open))
-UNANSWERED = Statement(select(message_sets).where(_is_open).order_by(message_sets.c.id.desc()).limit(1))
+UNANSWERED = Statement(WITH_TEXT.where(_is_open).order_by(message_sets.c.id.desc()).limit(1))
 NEW_SET = Statement(insert(message_sets))
+NEW_TEXT = Statement(insert(set_texts))
 NEW_MEMBER = Statement(insert(set_members))
 ANSWERED = Statement(update(message_sets).where(message_sets.c.id == bindparam("this_set")))
 _in_set = set_members.c.message_set == bindparam("number")

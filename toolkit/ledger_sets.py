@@ -23,6 +23,7 @@ from toolkit.ledger_set_statements import (
     MEMBERS,
     NEW_MEMBER,
     NEW_SET,
+    NEW_TEXT,
     OPEN,
     SESSION,
     SET,
@@ -30,8 +31,10 @@ from toolkit.ledger_set_statements import (
     TO_SEND,
     UNANSWERED,
     UNCLEARED,
+    WHOLE_SET,
+    WITH_TEXT,
 )
-from toolkit.ledger_statements import Handle, handle_of
+from toolkit.ledger_statements import Handle, Statement, handle_of
 
 _OUTCOMES = ("applied", "rejected", "unknown", "pending", "skipped")
 ASKED_IN = {"lookup": "unknown", "check": "pending"}
@@ -91,8 +94,9 @@ class MessageSets(Operations):
                 if older.kind == "write":
                     raise LedgerError(f"message set {older.set_id} has no answer yet: it is recovered first")
                 _abandon(connection, older.id, self.now())
-            row = {"session": session, "kind": kind, "set_id": set_id, "text": text, "clears": clears}
+            row = {"session": session, "kind": kind, "set_id": set_id, "clears": clears}
             number = NEW_SET.run(handle, **row, opened_at=self.now(), tries=1)
+            NEW_TEXT.run(handle, message_set=number, text=text)
             if kind == "read":
                 self._start_queries(connection, number, members)
             else:
@@ -108,11 +112,11 @@ class MessageSets(Operations):
     def message_set(self, number: int) -> MessageSet:
         """Return one message set; ``LedgerError`` where there is none of that number."""
         with self.looking() as handle:
-            return _message_set(handle, _get_set(handle, number))
+            return _message_set(handle, _get_set(handle, number, WHOLE_SET))
 
     def message_sets(self, job: int | None = None) -> list[MessageSet]:
         """Return message sets in the order they were handed out: all, or those with members of one job."""
-        chosen = select(_sets).order_by(_sets.c.id)
+        chosen = WITH_TEXT.order_by(_sets.c.id)
         if job is not None:
             mine = (
                 select(set_members.c.message_set)
@@ -168,7 +172,7 @@ class MessageSets(Operations):
                 raise LedgerError(f"message set {number} is not open: there is nothing to recover")
             changed = {"session": session, "tries": row.tries + 1}
             connection.execute(update(_sets).where(_sets.c.id == number).values(**changed))
-            return _message_set(handle, _get_set(handle, number))
+            return _message_set(handle, _get_set(handle, number, WHOLE_SET))
 
     def abandon_set(self, number: int) -> None:
         """Give up an unanswered set that changes nothing.
@@ -384,8 +388,8 @@ def _stays(member: Any, outcome: Outcome) -> bool:
     return bool(member.status == outcome.status and outcome.status in ASKED_IN.values())
 
 
-def _get_set(handle: Handle, number: int) -> Any:
-    row = SET.row(handle, number=number)
+def _get_set(handle: Handle, number: int, chosen: Statement = SET) -> Any:
+    row = chosen.row(handle, number=number)
     if row is None:
         raise LedgerError(f"there is no message set {number}")
     return row
