@@ -102,6 +102,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "ledger_statements",
         "ledger_store",
         "ledger_moves",
+        "ledger_reading",
         "ledger_waiting",
         "ledger_jobs",
         "ledger_operations",

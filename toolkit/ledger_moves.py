@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -12,7 +11,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Integer,
-    ScalarSelect,
     Select,
     bindparam,
     exists,
@@ -30,7 +28,6 @@ from toolkit.ledger_records import (
     FOR_A_PERSON,
     MOST_LOOKUPS,
     OPERATION_MOVES,
-    Operation,
 )
 from toolkit.ledger_schema import (
     dependencies,
@@ -38,7 +35,6 @@ from toolkit.ledger_schema import (
     message_sets,
     one_of,
     operation_history,
-    operation_texts,
     operations,
     queries,
     sessions,
@@ -46,7 +42,6 @@ from toolkit.ledger_schema import (
     word,
 )
 from toolkit.ledger_statements import Handle, Statement, handle_of
-from toolkit.ledger_store import from_json
 from toolkit.quickbooks_codes import BUSY
 
 _first = operations.alias("first")  # what an operation depends on
@@ -266,62 +261,13 @@ def stay(connection: Connection, row: Any, now: dt.datetime, message: str | None
     moves.write(connection)
 
 
-def _attempts() -> ScalarSelect[Any]:
-    """Return how many sets that write an operation was in."""
-    wrote = (
-        select(func.count())
-        .select_from(set_members)
-        .join(message_sets, message_sets.c.id == set_members.c.message_set)
-        .where(set_members.c.operation == operations.c.id, message_sets.c.kind == word("write"))
-    )
-    return wrote.correlate(operations).scalar_subquery()
-
-
-_FIELDS = tuple(Operation.__dataclass_fields__)
-_JSON = tuple(_FIELDS.index(name) for name in ("fields", "expected", "depends_on"))
-_texts = {name: operation_texts.c[name] for name in ("fields", "expected")}
-_columns = {**operations.c, **_texts, "attempts": _attempts().label("attempts")}
-WHOLE = select(*(_columns[name] for name in _FIELDS)).join(
-    operation_texts, operation_texts.c.operation == operations.c.id
-)
-"""Selects operations as :func:`get_operations` wants them."""
-
-
-def get_operations(handle: Handle, chosen: Statement, **given: Any) -> list[Operation]:
-    """Return operations; ``chosen`` is :data:`WHOLE`, narrowed down."""
-    return [_operation(row) for row in chosen.rows(handle, **given)]
-
-
-# An operation is read four times on its way: to be checked, to be judged, to be sent, to be answered.
-_read_once = lru_cache(maxsize=1024)(from_json)
-
-
-def _operation(row: Any) -> Operation:
-    values = list(row)
-    for place in _JSON:
-        values[place] = _read_once(values[place])
-    _, expected, depends_on = _JSON
-    values[expected] = values[expected] or {}
-    values[depends_on] = tuple(values[depends_on])
-    return Operation(*values)
-
-
 def by_keys(keys: Sequence[str]) -> Select[Any]:
     """Select the newest attempts at some keys."""
     return select(operations).where(operations.c.current, operations.c.key.in_(keys))
 
 
-OF_KEYS = Statement(
-    WHOLE.where(operations.c.current, operations.c.key.in_(bindparam("keys", expanding=True)))
-)
-"""Selects the newest attempts at the keys that are given with it."""
-
 # Said once: to work out anew what a statement means takes longer than to run it.
 _of_job = operations.c.job == bindparam("job", type_=Integer)
-_sendable = WHOLE.where(is_sendable()).order_by(operations.c.job, operations.c.position)
-_sendable = _sendable.limit(bindparam("most", type_=Integer))
-SENDABLE = Statement(_sendable)
-SENDABLE_OF_JOB = Statement(_sendable.where(_of_job))
 _FIRST_SENDABLE = Statement(select(operations.c.id).where(_of_job, is_sendable()).limit(1))
 _STATES = Statement(
     select(

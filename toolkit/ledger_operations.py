@@ -10,17 +10,8 @@ from sqlalchemy import Integer, Select, bindparam, exists, insert, select, updat
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
-from toolkit.ledger_moves import (
-    OF_KEYS,
-    SENDABLE,
-    SENDABLE_OF_JOB,
-    WHOLE,
-    by_keys,
-    get_operations,
-    is_due,
-    move_operation,
-    stay,
-)
+from toolkit.ledger_moves import by_keys, is_due, move_operation, stay
+from toolkit.ledger_reading import OF_KEYS, SENDABLE, SENDABLE_OF_JOB, STANDING, Reading
 from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operation_texts, operations
 from toolkit.ledger_statements import Statement, handle_of
@@ -44,7 +35,7 @@ _KEPT = [column for column in TABLES["plan.operations"].names if column in opera
 _TEXTS = ("fields", "expected")
 
 
-class Operations(Jobs):
+class Operations(Jobs, Reading):
     """What changes QuickBooks: each operation at most once."""
 
     def add_export(
@@ -126,7 +117,7 @@ class Operations(Jobs):
     def operation(self, key: str) -> Operation:
         """Return the newest attempt at one operation; ``LedgerError`` where there is none."""
         with self.looking() as handle:
-            found = get_operations(handle, OF_KEYS, keys=[key])
+            found = self._read(handle, OF_KEYS, keys=[key])
         if not found:
             raise LedgerError(f"there is no operation {key}")
         return found[0]
@@ -142,7 +133,7 @@ class Operations(Jobs):
         found = {}
         with self.looking() as handle:
             for batch in batches(keys):
-                found.update({one.key: one for one in get_operations(handle, OF_KEYS, keys=batch)})
+                found.update({one.key: one for one in self._read(handle, OF_KEYS, keys=batch)})
         missing = [key for key in keys if key not in found]
         if missing:
             raise LedgerError(f"there is no operation {missing[0]}")
@@ -176,13 +167,13 @@ class Operations(Jobs):
         """
         with self.looking() as handle:
             if job is None:
-                return get_operations(handle, SENDABLE, most=limit)
-            return get_operations(handle, SENDABLE_OF_JOB, most=limit, job=job)
+                return self._read(handle, SENDABLE, most=limit)
+            return self._read(handle, SENDABLE_OF_JOB, most=limit, job=job)
 
     def lookups_due(self, limit: int) -> list[Operation]:
         """Return unknown operations that QuickBooks is still to be asked for, whatever their jobs are."""
         with self.looking() as handle:
-            return get_operations(handle, _DUE, most=limit)
+            return self._read(handle, _DUE, most=limit)
 
     def leave_to_person(self, key: str, reason: str) -> None:
         """Note why QuickBooks cannot be asked for an unknown operation; a person decides on it.
@@ -292,7 +283,7 @@ def _due() -> Select[Any]:
         .join(first, (first.c.key == dependencies.c.key) & first.c.current)
         .where(dependencies.c.operation == operations.c.id, is_due(first))
     )
-    ordered = WHOLE.where(is_due(), ~exists(waits)).order_by(operations.c.job, operations.c.position)
+    ordered = STANDING.where(is_due(), ~exists(waits)).order_by(operations.c.job, operations.c.position)
     return ordered.limit(bindparam("most", type_=Integer))
 
 

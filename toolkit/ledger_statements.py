@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -88,12 +89,17 @@ class _Plan:
         parts = {part: (name, place) for name, many in listed for place, part in enumerate(many)}
         fixed = compiled.construct_params(dict(given))
         self.text = str(state.statement)
-        self._sources: list[tuple[str, int | None, Callable[[Any], Any] | None, Any]] = []
+        sources: list[tuple[str, int | None, Callable[[Any], Any] | None, Any]] = []
         for name in state.positiontup or ():
             own, place = parts.get(name, (name, None))
             kind: TypeEngine[Any] = compiled.binds[own].type
             process = kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-            self._sources.append((own, place, process, None if own in given else fixed[own]))
+            sources.append((own, place, process, None if own in given else fixed[own]))
+        self._sources = sources
+        # The parameters of most statements are values that stand in a row by their names.
+        plain = len(sources) > 1 and all(one[1] is None and one[0] in given for one in sources)
+        self._pick = itemgetter(*(one[0] for one in sources)) if plain else None
+        self._stored = [(at, process) for at, (_, _, process, _) in enumerate(sources) if process]
         self._make: Any = None
         if meaning.is_select:
             columns = list(meaning.selected_columns)
@@ -102,14 +108,21 @@ class _Plan:
             found = [kind.result_processor(_DIALECT, None) for kind in kinds]
             self._processes = [(place, process) for place, process in enumerate(found) if process]
 
-    def values(self, given: Mapping[str, Any]) -> list[Any]:
+    def values(self, given: Mapping[str, Any]) -> Sequence[Any]:
         """Return the parameters as the database takes them, in the order of the text."""
+        if self._pick is not None:
+            picked: Sequence[Any] = self._pick(given)
+            if self._stored:
+                picked = list(picked)
+                for place, process in self._stored:
+                    picked[place] = process(picked[place])
+            return picked
         values = []
-        for name, place, process, fixed in self._sources:
+        for name, at, stored, fixed in self._sources:
             value = given.get(name, fixed)
-            if place is not None:
-                value = value[place]
-            values.append(value if process is None else process(value))
+            if at is not None:
+                value = value[at]
+            values.append(value if stored is None else stored(value))
         return values
 
     def read(self, found: Sequence[Sequence[Any]]) -> list[Any]:
