@@ -17,14 +17,23 @@ import typer
 from exchange_world import PASSWORD, World, customer, invoice
 from rehearsal_company import company
 from typer.exceptions import TyperException
+from web_connector_calls import Scripted, ask, document
 
 import toolkit
 from toolkit.cli import COMMANDS
 from toolkit.cli.commands import _made
 from toolkit.late import late
+from toolkit.wc_server import make_app
 
 ARRAYS = ("pandas", "pyarrow", "numpy")
 OF_OTHERS = ("openpyxl", "rich", "tqdm", "zeep", "rapidfuzz", "toolkit.rehearsal", "toolkit.landing_tables")
+OF_WORK = tuple(
+    f"toolkit.{name}"
+    for name in ("extract", "landing", "lookups", "outcomes", "presend", "qbxml_io", "set_answers", "witness")
+)
+"""What is for whoever has something to do; some of it comes with the first request."""
+NEVER_SERVED = ("pydantic", "sqlalchemy.orm", "sqlalchemy.ext", "xml.etree.ElementTree")
+"""What libraries would bring, or what only other commands need, and takes its time."""
 
 
 def fresh(code: str) -> Any:
@@ -145,9 +154,9 @@ def test_a_parameter_takes_what_typer_would(name: str, tmp_path: Path) -> None:
 class Served:
     """A server's application in a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, watched: tuple[str, ...]) -> None:
         script = Path(__file__).with_name("served_alone.py")
-        command = [sys.executable, "-W", "ignore", str(script), str(folder), *ARRAYS, *OF_OTHERS]
+        command = [sys.executable, "-W", "ignore", str(script), str(folder), *watched]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.loaded: list[str] = []
 
@@ -181,9 +190,9 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
-    """Serve a workspace that this process has let go of."""
-    server = Served(folder)
+def served(folder: Path, watched: tuple[str, ...] = (*ARRAYS, *OF_OTHERS)) -> Iterator[Served]:
+    """Serve a workspace that this process has let go of, and watch whether modules are loaded."""
+    server = Served(folder, watched)
     try:
         yield server
     finally:
@@ -201,6 +210,25 @@ def test_whoever_has_nothing_to_do_is_told_so_without_what_lands(tmp_path: Path)
         assert json.loads(server.get("/healthz"))["status"] == "ok"
         assert "good" in server.get("/support")
         assert server.loaded == []
+
+
+def test_a_server_without_work_loads_nothing_of_the_work(tmp_path: Path) -> None:
+    world = World.make(tmp_path)
+    world.ws.close()
+    with served(world.ws.path, (*ARRAYS, *OF_OTHERS, *OF_WORK, *NEVER_SERVED)) as server:
+        assert server.authenticate() == ("", "none")
+        assert server.loaded == []
+
+
+def test_the_wsdl_is_made_when_somebody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr("toolkit.wc_server._as_intuit_writes_it", made.append)
+    app = make_app(Scripted(), url="http://localhost:1/")
+    assert ask(app, body=document("serverVersion", "<strVersion>x</strVersion>")).status == 200
+    assert made == []
+    first, second = (ask(app, "GET", "/?wsdl") for _ in range(2))
+    assert (first.status, len(made)) == (200, 1)
+    assert second.body == first.body
 
 
 def test_an_export_goes_out_before_anything_is_loaded_that_lands_it(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -302,9 +303,8 @@ def make_app(exchange: Conversation, *, url: str = "http://localhost:8085/") -> 
     silent.addHandler(logging.NullHandler())
     application = _Application(exchange)
     # The body has been read and its length limited before; one block hands it over without a copy.
-    soap: WsgiApp = WsgiApplication(application, max_content_length=sys.maxsize, block_length=sys.maxsize)
-    wsdl = application.interface.docs.wsdl11
-    wsdl.event_manager.add_listener("wsdl_document_built", _as_intuit_writes_it)
-    wsdl.build_interface_document(url)
-    soap._wsdl = wsdl.get_interface_document()  # type: ignore[attr-defined]
-    return soap
+    soap = WsgiApplication(application, max_content_length=sys.maxsize, block_length=sys.maxsize)
+    # spyne makes the WSDL when somebody asks for it, which no Web Connector ever does.
+    application.interface.docs.wsdl11.event_manager.add_listener("wsdl_document_built", _as_intuit_writes_it)
+    # Told the address, it does not take that by which it was called, which is the caller's to make up.
+    return partial(soap, wsgi_url=url)

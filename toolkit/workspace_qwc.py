@@ -6,7 +6,14 @@ Source: Web Connector guide, chapter 4, table 4-1.
 from __future__ import annotations
 
 import uuid
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
+
+from toolkit.late import late
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree
+else:  # a server writes no such file
+    ElementTree = late("xml.etree.ElementTree")
 
 OWNER_ID = "{7c1d7a52-0f3e-4c1b-9a6e-3b0f8a5d2e61}"
 """OwnerID of the toolkit, one per application: under it the Web Connector keeps the FileID in the books."""
