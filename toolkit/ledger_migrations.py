@@ -223,6 +223,8 @@ def _texts(connection: sqlite3.Connection) -> None:
     _make_anew(connection, "message_sets", without=("text BLOB NOT NULL",))
     for table in ("jobs", "queries"):
         _make_anew(connection, table, _spelled_out)
+    for table in ("set_members", "crosswalk"):
+        _make_anew(connection, table, "{} WITHOUT ROWID".format)
     renew_laws(connection)
 
 
@@ -250,7 +252,7 @@ def _make_anew(
     connection.execute(re.sub(rf"\b{table}\b", f"{table}_new", change(made), count=1))
     kept = [row[1] for row in connection.execute(f"PRAGMA table_info({table}_new)")]
     listed = ", ".join(f'"{name}"' for name in kept)
-    connection.execute(f"INSERT INTO {table}_new ({listed}) SELECT {listed} FROM {table} ORDER BY id")
+    connection.execute(f"INSERT INTO {table}_new ({listed}) SELECT {listed} FROM {table} ORDER BY 1")
     connection.execute(f"DROP TABLE {table}")
     connection.execute(f"ALTER TABLE {table}_new RENAME TO {table}")
     for index in indexes:

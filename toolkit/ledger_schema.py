@@ -280,6 +280,7 @@ set_members = Table(
     Column("position", Integer, primary_key=True),
     Column("operation", ForeignKey("operations.id"), index=True),
     Column("query", ForeignKey("queries.id"), index=True),
+    sqlite_with_rowid=False,
 )
 
 decisions = Table(
@@ -311,6 +312,7 @@ crosswalk = Table(
     Column("operation_key", String),
     Column("job", ForeignKey("jobs.id")),
     Column("bound_at", Stamp, nullable=False),
+    sqlite_with_rowid=False,
 )
 Index("crosswalk_ids", crosswalk.c.quickbooks_id)
 
