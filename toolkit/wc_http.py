@@ -6,15 +6,16 @@ whatever it sent, and of an error of ours its id and nothing else. Source: refer
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import ipaddress
 import json
 import logging
+import queue
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
@@ -325,6 +326,7 @@ class Server:
         self._servers: list[LimitedServer] = []
         self._threads: list[threading.Thread] = []
         self._asked = False
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.url = ""
 
     def start(self) -> None:
@@ -350,8 +352,9 @@ class Server:
             self._threads.append(thread)
 
     def ask_to_stop(self) -> None:
-        """Make :meth:`wait` return; takes no lock, so that a signal handler may call it."""
+        """Make :meth:`wait` return; a signal handler may call it, whatever it interrupts."""
         self._asked = True
+        self._woken.put(None)  # unlike an Event, it may be put to by who interrupts whoever waits for it
 
     def wait(self) -> None:
         """Return when asked to stop.
@@ -364,7 +367,8 @@ class Server:
         while not self._asked:
             if not all(thread.is_alive() for thread in self._threads):
                 raise ToolkitError("the server ended by itself; its log says why")
-            time.sleep(0.1)  # an Event could not be set by a signal handler while it is waited for
+            with contextlib.suppress(queue.Empty):
+                self._woken.get(timeout=0.1)
 
     def stop(self) -> None:
         """Take no more calls, answer those in hand, and let go of the port. Safe to call twice."""
