@@ -25,33 +25,34 @@ def bind_rows(connection: Connection, rows: Iterable[Mapping[str, Any]], now: dt
     if not given:
         return 0
     standing = _standing(connection, given)
-    fresh: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    fresh: dict[tuple[Any, ...], dict[str, Any]] = {}
     changed = 0
     for row in given:
-        key = tuple(row[name] for name in _KEY)
+        key = row["record_kind"], row["key"], row["quickbooks_id"]
         before = standing.get(key)
         if before is None:
-            standing[key] = row = {"origin": "billing", **row}
-            fresh.setdefault(tuple(row), []).append({**row, "bound_at": now})
+            standing[key] = fresh[key] = {**_BLANK, **row, "bound_at": now}
             changed += 1
             continue
         news = _news(row, before)
         if news:
-            _write(connection, fresh)
-            same = [crosswalk.c[name] == row[name] for name in _KEY]
-            connection.execute(update(crosswalk).where(*same).values(**news))
-            standing[key] = {**before, **news}
+            if key not in fresh:
+                same = [crosswalk.c[name] == row[name] for name in _KEY]
+                connection.execute(update(crosswalk).where(*same).values(**news))
+            before.update(news)
             changed += 1
-    _write(connection, fresh)
+    _NEW.run_many(handle_of(connection), list(fresh.values()))
     return changed
 
 
 def _given(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a row says; ``LedgerError`` where the crosswalk cannot keep it."""
-    unknown = row.keys() - _COLUMNS
-    missing = [name for name in _KEY if not row.get(name)]
-    if unknown or missing:
-        problem = f"no column {sorted(unknown)[0]}" if unknown else f"no {missing[0]}"
+    if not (
+        row.keys() <= _COLUMNS and row.get("record_kind") and row.get("key") and row.get("quickbooks_id")
+    ):
+        unknown = sorted(row.keys() - _COLUMNS)
+        missing = [name for name in _KEY if not row.get(name)]
+        problem = f"no column {unknown[0]}" if unknown else f"no {missing[0]}"
         raise LedgerError(f"the crosswalk cannot keep {row.get('key')!r}: {problem}")
     return {name: value for name, value in row.items() if value is not None and name != "bound_at"}
 
@@ -77,14 +78,9 @@ def _standing(connection: Connection, given: list[dict[str, Any]]) -> dict[tuple
     return found
 
 
-def _write(connection: Connection, fresh: dict[tuple[str, ...], list[dict[str, Any]]]) -> None:
-    for rows in fresh.values():
-        _NEW.run_many(handle_of(connection), rows)
-    fresh.clear()
-
-
 _BATCH = 500
 _COLUMNS = set(crosswalk.c.keys())
+_BLANK = {**dict.fromkeys(crosswalk.c.keys()), "origin": "billing"}
 _NEW = Statement(insert(crosswalk))
 _BOUND = Statement(
     select(crosswalk).where(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -179,7 +179,7 @@ class Moves:
 
     def __init__(self) -> None:
         self._changes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-        self._history: list[dict[str, Any]] = []
+        self._history: list[tuple[Any, ...]] = []
 
     def add(
         self,
@@ -201,10 +201,7 @@ class Moves:
         """
         if after not in OPERATION_MOVES[row.status]:
             raise IllegalTransition(f"operation {row.key}", row.status, after)
-        told = {"status": after, "status_code": status_code, "status_message": message, **(values or {})}
-        self._changes.setdefault(tuple(told), []).append({"this_operation": row.id, **told})
-        history = {"operation": row.id, "before": row.status, "after": after, "at": now, "message": message}
-        self._history.append({**history, "message_set": message_set, "status_code": status_code})
+        self._take(row, after, now, message, status_code, message_set, values or _NONE)
 
     def stay(
         self,
@@ -217,11 +214,22 @@ class Moves:
     ) -> None:
         """Take in a message on an operation that stays in its state; the parameters of :func:`stay`."""
         code = row.status_code if status_code is None else status_code
-        told = {"status_code": code, "status_message": message}
-        self._changes.setdefault(tuple(told), []).append({"this_operation": row.id, **told})
-        history = {"operation": row.id, "before": row.status, "after": row.status, "at": now}
-        told_of = {"message": message, "message_set": message_set, "status_code": status_code}
-        self._history.append({**history, **told_of})
+        self._take(row, row.status, now, message, code, message_set, _NONE)
+
+    def _take(
+        self,
+        row: Any,
+        after: str,
+        now: dt.datetime,
+        message: str | None,
+        code: int | None,
+        number: int | None,
+        values: Mapping[str, Any],
+    ) -> None:
+        told = {"this_operation": row.id, "status": after, "status_code": code, "status_message": message}
+        told.update(values)
+        self._changes.setdefault(tuple(values), []).append(told)
+        self._history.append((row.id, row.status, after, now, number, code, message))
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -229,9 +237,9 @@ class Moves:
 
     def write(self, connection: Connection) -> None:
         """Write them, and their history."""
-        history = self._history
+        steps = [dict(zip(_STEP, step, strict=True)) for step in self._history]
         self._write_changes(connection)
-        _HISTORY.run_many(handle_of(connection), history)
+        _HISTORY.run_many(handle_of(connection), steps)
 
     def write_members(self, connection: Connection, number: int, now: dt.datetime) -> None:
         """Write the changes of all members of a message set, each of which was sent, and their history."""
@@ -246,6 +254,8 @@ class Moves:
 
 _CHANGE = Statement(update(operations).where(operations.c.id == bindparam("this_operation")))
 _HISTORY = Statement(insert(operation_history))
+_STEP = ("operation", "before", "after", "at", "message_set", "status_code", "message")
+_NONE: Mapping[str, Any] = {}
 
 
 def stay(connection: Connection, row: Any, now: dt.datetime, message: str | None) -> None:
