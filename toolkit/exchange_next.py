@@ -43,9 +43,7 @@ class NextDocument:
         """Return whether anything is left to send; jobs for which there is nothing end here."""
         # What is unknown comes before the jobs are settled: one of which an operation may still be sent
         # again, or hangs on what may turn out to be applied, is not complete.
-        return bool(
-            self._ledger.unanswered() is not None or self._ledger.lookups_due(1) or self._settle() is not None
-        )
+        return self._ledger.owes() or self._settle() is not None
 
     def _settle(self) -> Job | None:
         """Finish the jobs for which nothing is left to do, and return the next one that needs QuickBooks."""
@@ -55,7 +53,7 @@ class NextDocument:
                 if any(query.status != "done" for query in self._ledger.queries(job.id)):
                     return job
                 self._finish_import(job)
-            elif self._ledger.sendable(1, job.id):
+            elif self._ledger.can_send(job.id):
                 return job
             else:
                 self._finish_export(job)

@@ -108,9 +108,14 @@ def is_due(table: FromClause = operations) -> ColumnElement[bool]:
 
 def has_work(handle: Handle, job: int) -> bool:
     """Return whether a session can do something for an export: not where all its pending ones wait."""
-    states = _STATES.row(handle, job=job)
-    if states.sent or not states.pending:  # without any pending ones it can be finished
+    if can_send(handle, job):
         return True
+    states = _STATES.row(handle, job=job)
+    return bool(states.sent or not states.pending)  # without any pending ones it can be finished
+
+
+def can_send(handle: Handle, job: int) -> bool:
+    """Return whether an operation of an export may be sent now."""
     return _FIRST_SENDABLE.row(handle, job=job) is not None
 
 
@@ -285,10 +290,10 @@ _STATES = Statement(
         exists().where(_of_job, operations.c.status == word("sent")).label("sent"),
     )
 )
-# Only the newest message set can be open.
-_open = select(func.min(message_sets.c.id)).where(
-    message_sets.c.answered_at.is_(None), message_sets.c.abandoned_at.is_(None)
-)
+_is_open = message_sets.c.answered_at.is_(None) & message_sets.c.abandoned_at.is_(None)
+OPEN_SET = select(message_sets.c.id).where(_is_open)
+"""Selects what was handed out and has no answer: the newest message set, or nothing."""
+_open = select(func.min(message_sets.c.id)).where(_is_open)
 _newest = select(func.max(message_sets.c.id))
 SETTLED = select(func.coalesce(_open.scalar_subquery() - 1, _newest.scalar_subquery()))
 """Selects the last message set with nothing open up to it."""

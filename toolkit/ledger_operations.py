@@ -10,7 +10,7 @@ from sqlalchemy import Integer, Select, bindparam, exists, insert, select, updat
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
-from toolkit.ledger_moves import by_keys, is_due, move_operation, stay
+from toolkit.ledger_moves import OPEN_SET, by_keys, can_send, is_due, move_operation, stay
 from toolkit.ledger_reading import OF_KEYS, SENDABLE, SENDABLE_OF_JOB, STANDING, Reading
 from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operation_texts, operations
@@ -170,6 +170,16 @@ class Operations(Jobs, Reading):
                 return self._read(handle, SENDABLE, most=limit)
             return self._read(handle, SENDABLE_OF_JOB, most=limit, job=job)
 
+    def can_send(self, job: int) -> bool:
+        """Return whether :meth:`sendable` gives anything for a job."""
+        with self.looking() as handle:
+            return can_send(handle, job)
+
+    def owes(self) -> bool:
+        """Return whether a message set has no answer, or something unknown is still to be looked up."""
+        with self.looking() as handle:
+            return _OPEN_SET.row(handle) is not None or _FIRST_DUE.row(handle) is not None
+
     def lookups_due(self, limit: int) -> list[Operation]:
         """Return unknown operations that QuickBooks is still to be asked for, whatever their jobs are."""
         with self.looking() as handle:
@@ -275,7 +285,7 @@ class Operations(Jobs, Reading):
         connection.execute(insert(operation_history), history)
 
 
-def _due() -> Select[Any]:
+def _due(chosen: Select[Any]) -> Select[Any]:
     """Select what is to be looked up: what refers to something that is, too, comes after it, with its ID."""
     first = operations.alias("first")
     waits = (
@@ -283,8 +293,7 @@ def _due() -> Select[Any]:
         .join(first, (first.c.key == dependencies.c.key) & first.c.current)
         .where(dependencies.c.operation == operations.c.id, is_due(first))
     )
-    ordered = STANDING.where(is_due(), ~exists(waits)).order_by(operations.c.job, operations.c.position)
-    return ordered.limit(bindparam("most", type_=Integer))
+    return chosen.where(is_due(), ~exists(waits))
 
 
 def _said_absent() -> Select[Any]:
@@ -300,7 +309,11 @@ def _said_absent() -> Select[Any]:
     return select(operations.c.key).where(operations.c.status == "skipped", ended).distinct()
 
 
-_DUE = Statement(_due())
+_in_order = (operations.c.job, operations.c.position)
+_DUE = Statement(_due(STANDING).order_by(*_in_order).limit(bindparam("most", type_=Integer)))
+# The order makes SQLite look into the index of what is unknown.
+_FIRST_DUE = Statement(_due(select(operations.c.id)).order_by(*_in_order).limit(1))
+_OPEN_SET = Statement(OPEN_SET)
 _SAID_ABSENT = _said_absent()
 _of_keys = operations.c.current & operations.c.key.in_(bindparam("keys", expanding=True))
 _IDS = Statement(select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(_of_keys))
