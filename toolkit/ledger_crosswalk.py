@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -13,6 +13,7 @@ from toolkit.ledger_schema import crosswalk
 from toolkit.ledger_statements import Statement, handle_of
 
 _KEY = ("record_kind", "key", "quickbooks_id")
+_Bindings = dict[tuple[Any, ...], dict[str, Any]]
 
 
 def bind_rows(connection: Connection, rows: Iterable[Mapping[str, Any]], now: dt.datetime) -> int:
@@ -21,17 +22,23 @@ def bind_rows(connection: Connection, rows: Iterable[Mapping[str, Any]], now: dt
     A record that is bound already takes the new values given. What came from QuickBooks stays so: a carried
     document never turns into one of ours.
     """
-    given = [_given(row) for row in rows]
+    given = list(rows)
+    for row in given:
+        named = row.get("record_kind") and row.get("key") and row.get("quickbooks_id")
+        if not named or not row.keys() <= _COLUMNS:
+            _refuse(row)
     if not given:
         return 0
     standing = _standing(connection, given)
-    fresh: dict[tuple[Any, ...], dict[str, Any]] = {}
+    fresh: _Bindings = {}
     changed = 0
     for row in given:
         key = row["record_kind"], row["key"], row["quickbooks_id"]
         before = standing.get(key)
         if before is None:
-            standing[key] = fresh[key] = {**_BLANK, **row, "bound_at": now}
+            new = {**_BLANK, **row, "bound_at": now}
+            new["origin"] = new["origin"] or "billing"
+            standing[key] = fresh[key] = new
             changed += 1
             continue
         news = _news(row, before)
@@ -45,27 +52,25 @@ def bind_rows(connection: Connection, rows: Iterable[Mapping[str, Any]], now: dt
     return changed
 
 
-def _given(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a row says; ``LedgerError`` where the crosswalk cannot keep it."""
-    if not (
-        row.keys() <= _COLUMNS and row.get("record_kind") and row.get("key") and row.get("quickbooks_id")
-    ):
-        unknown = sorted(row.keys() - _COLUMNS)
-        missing = [name for name in _KEY if not row.get(name)]
-        problem = f"no column {unknown[0]}" if unknown else f"no {missing[0]}"
-        raise LedgerError(f"the crosswalk cannot keep {row.get('key')!r}: {problem}")
-    return {name: value for name, value in row.items() if value is not None and name != "bound_at"}
+def _refuse(row: Mapping[str, Any]) -> None:
+    unknown = sorted(row.keys() - _COLUMNS)
+    missing = [name for name in _KEY if not row.get(name)]
+    problem = f"no column {unknown[0]}" if unknown else f"no {missing[0]}"
+    raise LedgerError(f"the crosswalk cannot keep {row.get('key')!r}: {problem}")
 
 
 def _news(row: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a row changes of the one that is bound."""
-    given = {"origin": "billing", **row}
+    given = {name: value for name, value in row.items() if value is not None and name != "bound_at"}
+    given.setdefault("origin", "billing")
     if before["origin"] == "quickbooks":
         given["origin"] = "quickbooks"
     return {name: value for name, value in given.items() if before.get(name) != value}
 
 
-def _standing(connection: Connection, given: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+def _standing(
+    connection: Connection, given: Sequence[Mapping[str, Any]]
+) -> dict[tuple[Any, ...], dict[str, Any]]:
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     by_kind: dict[str, list[str]] = {}
     for row in given:

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, Select, bindparam, exists, insert, select, updat
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
 from toolkit.ledger_moves import OPEN_SET, by_keys, can_send, is_due, move_operation, stay
-from toolkit.ledger_reading import OF_KEYS, SENDABLE, SENDABLE_OF_JOB, STANDING, Reading
+from toolkit.ledger_reading import OF_KEYS, OF_SET, SENDABLE, SENDABLE_OF_JOB, STANDING, Reading
 from toolkit.ledger_records import ENDED_ATTEMPTS, FOR_A_PERSON, Operation
 from toolkit.ledger_schema import dependencies, jobs, operation_history, operation_texts, operations
 from toolkit.ledger_statements import Statement, handle_of
@@ -138,6 +138,11 @@ class Operations(Jobs, Reading):
         if missing:
             raise LedgerError(f"there is no operation {missing[0]}")
         return [found[key] for key in keys]
+
+    def operations_of_set(self, number: int) -> list[Operation]:
+        """Return the attempts that are in a message set, in its order; of a set that reads there are none."""
+        with self.looking() as handle:
+            return self._read(handle, OF_SET, number=number)
 
     def quickbooks_ids(self, keys: Iterable[str]) -> dict[str, str]:
         """Return of those operations that have one the ListID or TxnID by key."""

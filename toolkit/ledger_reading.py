@@ -104,6 +104,12 @@ OF_KEYS = Statement(
     STANDING.where(operations.c.current, operations.c.key.in_(bindparam("keys", expanding=True)))
 )
 """Selects the newest attempts at the keys that are given with it."""
+OF_SET = Statement(
+    STANDING.join(set_members, set_members.c.operation == operations.c.id)
+    .where(set_members.c.message_set == bindparam("number"))
+    .order_by(set_members.c.position)
+)
+"""Selects the members of a message set, in its order."""
 _sendable = STANDING.where(is_sendable()).order_by(operations.c.job, operations.c.position)
 _sendable = _sendable.limit(bindparam("most", type_=Integer))
 SENDABLE = Statement(_sendable)

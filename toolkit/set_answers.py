@@ -84,7 +84,7 @@ def record_write(ws: Workspace, open_set: MessageSet, data: bytes) -> str | None
             set_status=UNREADABLE,
         )
         return None
-    operations = ws.ledger.operations_by_keys(open_set.members)
+    operations = ws.ledger.operations_of_set(open_set.id)
     found = outcomes.outcomes(operations, events, lookups.Known(ws.ledger, operations))
     spoken = _SPOKEN.search(open_set.text)
     if spoken:

@@ -43,9 +43,12 @@ class NewFile:
     def __init__(self, path: Path, folder: Path | None = None) -> None:
         self.path = path
         around = path.parent if folder is None else folder
-        around.mkdir(parents=True, exist_ok=True)
         self._temporary = around / f".{path.name}.{secrets.token_hex(4)}.tmp"
-        self.file: BinaryIO = self._temporary.open("xb")
+        try:
+            self.file: BinaryIO = self._temporary.open("xb")
+        except FileNotFoundError:
+            around.mkdir(parents=True, exist_ok=True)
+            self.file = self._temporary.open("xb")
 
     def seal(self) -> None:
         """Put what was written on the disk; nothing can be written any more."""
@@ -59,7 +62,8 @@ class NewFile:
         """Take the place, or ``path`` instead."""
         self.seal()
         place = path or self.path
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.parent != self._temporary.parent:
+            place.parent.mkdir(parents=True, exist_ok=True)
         put_in_place(self._temporary, place)
         sync_folder(place.parent)
         reached(AFTER_FILE)

@@ -105,7 +105,7 @@ def document() -> bytes:
 
 
 class Bare:
-    """Two commits to SQLite as safe as the ledger's, and one file on the disk."""
+    """Two commits to SQLite as safe as the ledger's, and the file of the answer on the disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -115,12 +115,12 @@ class Bare:
         self._database.execute("CREATE TABLE sets (id INTEGER PRIMARY KEY, text BLOB, answered TEXT)")
         self._number = 0
 
-    def send(self, text: bytes) -> None:
-        """Keep a document, a file, and that it is there."""
+    def send(self, text: bytes, answer: bytes) -> None:
+        """Keep a document, the file of its answer, and that it is there."""
         self._number += 1
         self._database.execute("INSERT INTO sets VALUES (?, ?, NULL)", (self._number, text))
         with (self._folder / f"{self._number}.xml").open("xb") as file:
-            file.write(text)
+            file.write(answer)
             file.flush()
             os.fsync(file.fileno())
         self._database.execute("UPDATE sets SET answered = 'now' WHERE id = ?", (self._number,))
@@ -177,7 +177,7 @@ def per_set(folder: Path, sets: int) -> Prepared:
             kind = "" if "newMessageSetID" in text else "check "
             taken.setdefault(f"{kind}ledger", []).append(stopwatch.take())
             before = time.perf_counter()
-            bare.send(text.encode("ascii"))
+            bare.send(text.encode("ascii"), answer.encode())
             taken.setdefault(f"{kind}bare", []).append(time.perf_counter() - before)
         seconds = {name: statistics.median(each) for name, each in taken.items()}
         return {"seconds": seconds, "sets": len(taken["ledger"])}
