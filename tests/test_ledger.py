@@ -682,6 +682,15 @@ def test_a_carried_document_never_turns_into_one_of_ours(ledger: Ledger) -> None
     assert (row["origin"], row["edit_sequence"], row["amount"]) == ("quickbooks", "2", Decimal("10.00"))
 
 
+def test_a_record_that_stands_twice_in_what_is_bound_is_one_with_all_that_is_said(ledger: Ledger) -> None:
+    first = _bound("1", "5-1", origin=None, amount=Decimal("10.00"), ref_number=None, bound_at=None)
+    assert ledger.bind([first, _bound("1", "5-1", ref_number="77", amount=None), _bound("2", "5-2")]) == 3
+    rows = {row["key"]: row for row in to_rows(ledger.crosswalk())}
+    assert (rows["1"]["ref_number"], rows["1"]["amount"]) == ("77", Decimal("10.00"))
+    assert [rows[key]["origin"] for key in ("1", "2")] == ["billing", "billing"]
+    assert ledger.bind([first, _bound("2", "5-2")]) == 0
+
+
 def test_a_binding_without_its_key_binds_none(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="no quickbooks_id"):
         ledger.bind([_bound("1", "5-1"), {"record_kind": "invoice", "key": "2"}])

@@ -48,20 +48,18 @@ class Reading(Store):
 class _Known:
     """What an operation is, and how it stood last."""
 
-    __slots__ = ("_fixed", "_operation", "_row")
+    __slots__ = ("_fixed", "_last")
 
     def __init__(self, fixed: tuple[Any, ...]) -> None:
         self._fixed = fixed
-        self._row: Any = None
-        self._operation: Operation | None = None
+        self._last: tuple[Any, Operation] | None = None  # in one piece: other threads read, too
 
     def standing(self, row: Any) -> Operation:
         """Return the operation as a row of :data:`STANDING` has it."""
-        operation = self._operation
-        if operation is None or self._row != row:
-            operation = Operation(*_in_order(self._fixed + row))
-            self._row, self._operation = row, operation
-        return operation
+        last = self._last
+        if last is None or last[0] != row:
+            self._last = last = row, Operation(*_in_order(self._fixed + row))
+        return last[1]
 
 
 def _texts(handle: Handle, ids: Sequence[int]) -> dict[int, _Known]:
