@@ -25,7 +25,7 @@ from web_connector_calls import AGENT, NS, Scripted, ask, document, rpc
 from toolkit import wc_cheroot
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.rehearsal import WebConnector
-from toolkit.wc_cheroot import is_loopback, listen
+from toolkit.wc_cheroot import THREADS, is_loopback, listen
 from toolkit.wc_http import Front, Server
 from toolkit.wc_server import make_app
 from toolkit.wc_support import Health, ago, support_page
@@ -592,6 +592,28 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.network
+def test_more_silent_clients_than_threads_hold_up_nobody(
+    ws: Workspace, exchange: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "READ_SECONDS", 2)
+    server = Server(ws, port=0, exchange=exchange)
+    server.start()
+    silent = [socket.create_connection(("127.0.0.1", port_of(server))) for _ in range(3 * THREADS)]
+    try:
+        began = time.monotonic()
+        for _ in range(5):
+            assert requests.get(server.url, timeout=20).status_code == 200
+        assert time.monotonic() - began < 1.5, "they held it up"
+        for sock in silent:
+            sock.settimeout(10)
+            assert sock.recv(1) == b"", "one that never says anything is let go of"
+    finally:
+        for sock in silent:
+            sock.close()
+        server.stop()
+
+
+@pytest.mark.network
 def test_tls_and_silent_clients(
     ws: Workspace,
     exchange: Scripted,
@@ -602,7 +624,7 @@ def test_tls_and_silent_clients(
     server = Server(ws, port=0, tls_cert=cert, tls_key=key, exchange=exchange)
     server.start()
     address = ("127.0.0.1", port_of(server))
-    silent = [socket.create_connection(address) for _ in range(3)]
+    silent = [socket.create_connection(address) for _ in range(3 * THREADS)]
     try:
         assert server.url.startswith("https://localhost:")
         began = time.monotonic()

@@ -72,6 +72,8 @@ def _make_file(sock: socket.socket, mode: str = "r", bufsize: int = -1) -> Any:
 
 
 class _Connection(HTTPConnection):
+    spoke = False  # whether anything came from the client yet
+
     def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
         super().__init__(server, sock, _make_file)
 
@@ -158,6 +160,19 @@ class LimitedServer(CherootServer):
         """Take the socket that was bound before: one port for several addresses is not cheroot's to find."""
         self.socket = self._listening
         return self._listening
+
+    def process_conn(self, conn: _Connection) -> None:
+        """Give a connection to a thread once its client says something.
+
+        As cheroot has it a new connection takes a thread at once: as many silent ones as there are threads
+        would hold up everybody until they are timed out.
+        """
+        if conn.spoke:
+            super().process_conn(conn)
+            return
+        conn.spoke = True  # when it comes here again
+        unstubbed: Any = self  # what waits for idle connections; `put` closes those that stay so
+        unstubbed._connections.put(conn)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Log what cheroot has to say; it quotes nothing but addresses and its own errors."""
