@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from toolkit.quickbooks_codes import HRESULTS, NOTHING_RAN, STATUSES, explain_hresult, explain_status
+
+
+def told_of(cell: str) -> list[str]:
+    """Return the codes of a cell: ``0x80040404–0409``, ``0x8004042A / 042C``, ``0x80010105, 0x80010108``."""
+    codes: list[str] = []
+    for part in re.split(r"\s*[,/]\s*", cell):
+        ends = [one if one.startswith("0x") else f"0x8004{one}" for one in part.split("–")]
+        numbers = range(int(ends[0], 16), int(ends[-1], 16) + 1)
+        codes += [f"0x{number:08X}" for number in numbers]
+    return codes
+
+
+def test_every_hresult_of_the_protocol_has_a_sentence(shared: Path) -> None:
+    protocol = (shared / "reference" / "PROTOCOL.md").read_text(encoding="utf-8")
+    section = protocol.split("### 7.3")[1].split("\n### ")[0]
+    cells = re.findall(r"^\| (0x[^|]*?) \|", section, re.MULTILINE)
+    codes = [code for cell in cells for code in told_of(cell)]
+    assert len(codes) > 40
+    assert [code for code in codes if code not in HRESULTS] == []
 
 
 @pytest.mark.parametrize("code", HRESULTS)

@@ -60,7 +60,14 @@ class Advice:
 _OPEN = "Open QuickBooks and the company file on that machine, then run the Web Connector again."
 _ADMIN = "Ask the QuickBooks administrator to allow this application (Integrated Applications)."
 _AGAIN = "Run the Web Connector again in a few minutes."
+_INSTALL = "Repair or update QuickBooks and the Web Connector on that machine."
+_REPORT = "If it comes again it is a defect of the toolkit: report it with QuickBooks' own text."
+_INCOMPLETE = Advice(
+    "QuickBooks, or what the Web Connector reaches it by, is incomplete or too old.", _INSTALL
+)
+_OUT_OF_ORDER = Advice("The Web Connector and QuickBooks lost their place in the session.", _AGAIN)
 _RECOVER = "Run the Web Connector again: the toolkit finds out what was done before it sends anything new."
+_MEMORY_OR_ORDER = Advice("QuickBooks ran out of memory, or a call came out of order.", _RECOVER)
 
 HRESULTS: dict[str, Advice] = {
     PARSE_ERROR: Advice(
@@ -70,13 +77,26 @@ HRESULTS: dict[str, Advice] = {
     "0x80040401": Advice("The Web Connector could not reach QuickBooks.", _OPEN),
     "0x80040402": Advice("QuickBooks ended unexpectedly.", _RECOVER),
     "0x80040403": Advice("The company file could not be opened.", _OPEN),
+    "0x80040404": _INCOMPLETE,
+    "0x80040405": _INCOMPLETE,
+    "0x80040406": _INCOMPLETE,
+    "0x80040407": _INCOMPLETE,
     "0x80040408": Advice("QuickBooks could not be started.", _OPEN),
+    "0x80040409": _INCOMPLETE,
     "0x8004040A": Advice(
         "Another company file is open than the one asked for.",
         "Open the right company file, then run it again.",
     ),
+    "0x8004040B": Advice("QuickBooks could not say which company file is open.", _OPEN),
+    "0x8004040C": _OUT_OF_ORDER,
     "0x8004040D": Advice("QuickBooks dropped the session.", _RECOVER),
+    "0x8004040E": _MEMORY_OR_ORDER,
+    "0x8004040F": _MEMORY_OR_ORDER,
     "0x80040410": Advice("The company file is open in another mode (single or multi user).", _AGAIN),
+    "0x80040411": _MEMORY_OR_ORDER,
+    "0x80040412": _MEMORY_OR_ORDER,
+    "0x80040413": Advice("QuickBooks does not undo a whole set when one request of it fails.", _REPORT),
+    "0x80040415": _MEMORY_OR_ORDER,
     "0x80040414": Advice(
         "A dialog window is open in QuickBooks.", "Close it, then run the Web Connector again."
     ),
@@ -87,13 +107,25 @@ HRESULTS: dict[str, Advice] = {
     "0x8004041B": Advice("QuickBooks could not lock what it needed.", _AGAIN),
     "0x8004041C": Advice("QuickBooks had an internal error while it used the file.", _RECOVER),
     "0x8004041D": Advice("The application may not log in by itself.", _ADMIN),
+    "0x8004041E": Advice("The certificate of this application has expired in QuickBooks.", _ADMIN),
+    "0x8004041F": Advice(
+        "QuickBooks Basic takes no requests of other programs.", "Use QuickBooks Pro, Premier or Enterprise."
+    ),
     "0x80040420": Advice("Somebody denied the application access in QuickBooks.", _ADMIN),
+    "0x80040421": Advice(
+        "QuickBooks has something to say.", "Read its text, do what it asks for, then run it again."
+    ),
     "0x80040422": Advice("QuickBooks needs single-user mode and another application uses the file.", _AGAIN),
     VERSION_UNKNOWN: Advice(
         "This QuickBooks does not know the qbXML version we sent, so nothing ran.",
         "This is a defect of the toolkit: report it with your QuickBooks version.",
     ),
     "0x80040424": Advice("QuickBooks has not finished starting.", _AGAIN),
+    "0x80040427": Advice(
+        "This QuickBooks is not registered.", "Register it, then run the Web Connector again."
+    ),
+    "0x8004042A": Advice("QuickBooks allows no access from another machine.", _ADMIN),
+    "0x8004042C": Advice("The certificate of this application was revoked in QuickBooks.", _ADMIN),
     "0x80010105": Advice("QuickBooks failed in mid-request.", _RECOVER),
     "0x80010108": Advice("QuickBooks went away in mid-request.", _RECOVER),
     "0x8001010A": Advice("QuickBooks is busy.", _AGAIN),
