@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from toolkit import ledger_reading
+from toolkit.errors import LedgerError
 from toolkit.ledger import Ledger, Outcome
 from toolkit.tables import from_rows
 
@@ -72,12 +75,48 @@ def test_the_newest_attempt_says_what_it_says_itself(ledger: Ledger) -> None:
     assert [one.fields["Amount"] for one in ledger.operations_of_set(number)] == ["1.00"]
 
 
+def test_a_file_that_took_the_place_of_another_is_read_itself(ledger: Ledger, tmp_path: Path) -> None:
+    queue(ledger, 1)
+    assert ledger.operation("invoice:1").fields["Amount"] == "1.00"
+    other = Ledger(tmp_path / "other.sqlite")
+    queue(other, 2, amount="2.00")
+    other.close()
+    with closing(sqlite3.connect(ledger.path)) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (tmp_path / "other.sqlite").replace(ledger.path)
+    with ledger.looking():  # so that the next one to look opens the file anew
+        assert ledger.operation("invoice:2").fields == {"RefNumber": "2", "Amount": "2.00"}
+
+
+def test_what_is_only_said_of_an_operation_has_no_code_in_its_history(ledger: Ledger) -> None:
+    queue(ledger, 1)
+    number = send(ledger, "invoice:1", 1)
+    ledger.record_answer(number, outcomes=[Outcome("invoice:1", "unknown", 3180, "it may be there")])
+    ledger.leave_to_person("invoice:1", "two candidates")
+    assert [step["status_code"] for step in ledger.history("invoice:1")] == [None, None, 3180, None]
+    assert ledger.operation("invoice:1").status_code == 3180
+
+
+@pytest.mark.parametrize("holders", [("1", "2"), ("2", "1")])
+def test_nobody_takes_what_another_record_holds_whoever_was_bound_first(
+    ledger: Ledger, holders: tuple[str, str]
+) -> None:
+    queue(ledger, 1)
+    number = send(ledger, "invoice:1", 1)
+    ledger.record_answer(number, outcomes=[Outcome("invoice:1", "unknown")])
+    for key in holders:
+        ledger.bind([{"record_kind": "invoice", "key": key, "quickbooks_id": "5-1"}])
+    with pytest.raises(LedgerError, match="5-1 is invoice 2 already"):
+        ledger.resolve("invoice:1", who="ann", applied="5-1")
+
+
 def test_no_more_is_remembered_than_is_on_its_way(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_reading, "_REMEMBERED", 5)
     queue(ledger, *range(1, 13))
     for number in range(1, 13):
         assert ledger.operation(f"invoice:{number}").fields["RefNumber"] == str(number)
-        assert len(ledger._known or {}) <= 5
+        with ledger.looking() as handle:
+            assert len(handle.remembered) <= 5
     assert [one.key for one in ledger.sendable(12)] == [f"invoice:{number}" for number in range(1, 13)]
 
 

@@ -37,7 +37,8 @@ def bind_rows(connection: Connection, rows: Iterable[Mapping[str, Any]], now: dt
         before = standing.get(key)
         if before is None:
             new = {**_BLANK, **row, "bound_at": now}
-            new["origin"] = new["origin"] or "billing"
+            if new["origin"] is None:
+                new["origin"] = "billing"
             standing[key] = fresh[key] = new
             changed += 1
             continue

@@ -223,8 +223,7 @@ def _texts(connection: sqlite3.Connection) -> None:
     _make_anew(connection, "message_sets", without=("text BLOB NOT NULL",))
     for table in ("jobs", "queries"):
         _make_anew(connection, table, _spelled_out)
-    for table in ("set_members", "crosswalk"):
-        _make_anew(connection, table, "{} WITHOUT ROWID".format)
+    _make_anew(connection, "set_members", "{} WITHOUT ROWID".format)
     renew_laws(connection)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -206,7 +206,11 @@ class Moves:
         """
         if after not in OPERATION_MOVES[row.status]:
             raise IllegalTransition(f"operation {row.key}", row.status, after)
-        self._take(row, after, now, message, status_code, message_set, values or _NONE)
+        told = {"this_operation": row.id, "status": after, "status_code": status_code}
+        self._changes.setdefault(tuple(values or ()), []).append(
+            {**told, "status_message": message, **(values or {})}
+        )
+        self._history.append((row.id, row.status, after, now, message_set, status_code, message))
 
     def stay(
         self,
@@ -219,22 +223,14 @@ class Moves:
     ) -> None:
         """Take in a message on an operation that stays in its state; the parameters of :func:`stay`."""
         code = row.status_code if status_code is None else status_code
-        self._take(row, row.status, now, message, code, message_set, _NONE)
-
-    def _take(
-        self,
-        row: Any,
-        after: str,
-        now: dt.datetime,
-        message: str | None,
-        code: int | None,
-        number: int | None,
-        values: Mapping[str, Any],
-    ) -> None:
-        told = {"this_operation": row.id, "status": after, "status_code": code, "status_message": message}
-        told.update(values)
-        self._changes.setdefault(tuple(values), []).append(told)
-        self._history.append((row.id, row.status, after, now, number, code, message))
+        told = {
+            "this_operation": row.id,
+            "status": row.status,
+            "status_code": code,
+            "status_message": message,
+        }
+        self._changes.setdefault((), []).append(told)
+        self._history.append((row.id, row.status, row.status, now, message_set, status_code, message))
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -260,7 +256,6 @@ class Moves:
 _CHANGE = Statement(update(operations).where(operations.c.id == bindparam("this_operation")))
 _HISTORY = Statement(insert(operation_history))
 _STEP = ("operation", "before", "after", "at", "message_set", "status_code", "message")
-_NONE: Mapping[str, Any] = {}
 
 
 def stay(connection: Connection, row: Any, now: dt.datetime, message: str | None) -> None:

@@ -26,23 +26,16 @@ _AT_ONCE = 500  # in one statement
 class Reading(Store):
     """Reads operations."""
 
-    _known: dict[int, _Known] | None = None
-
     def _read(self, handle: Handle, chosen: Statement, **given: Any) -> list[Operation]:
         """Return operations; ``chosen`` is :data:`STANDING`, narrowed down."""
         rows = chosen.rows(handle, **given)
-        known = self._known or {}  # other threads read, too
+        known = handle.remembered  # of the file that it has open: another may take its place
         missing = [row.id for row in rows if row.id not in known]
         if missing:
             if len(known) + len(missing) > _REMEMBERED:
                 known = {row.id: known[row.id] for row in rows if row.id in known}
-            known = self._known = {**known, **_texts(handle, missing)}
+            known = handle.remembered = {**known, **_texts(handle, missing)}
         return [known[row.id].standing(row) for row in rows]
-
-    def close(self) -> None:
-        """Let go of the file, and of what was read of it. The ledger can still be used."""
-        self._known = None
-        super().close()
 
 
 class _Known:
@@ -52,7 +45,7 @@ class _Known:
 
     def __init__(self, fixed: tuple[Any, ...]) -> None:
         self._fixed = fixed
-        self._last: tuple[Any, Operation] | None = None  # in one piece: other threads read, too
+        self._last: tuple[Any, Operation] | None = None
 
     def standing(self, row: Any) -> Operation:
         """Return the operation as a row of :data:`STANDING` has it."""

@@ -66,11 +66,14 @@ class Resolutions(MessageSets):
             crosswalk.c.record_kind.in_(LIST_KINDS) if is_list else crosswalk.c.record_kind.not_in(LIST_KINDS)
         )
         own_key = row.key.partition(":")[2]
-        taken = connection.execute(
+        holders = connection.execute(
             select(crosswalk).where(same_kind, crosswalk.c.quickbooks_id == quickbooks_id)
-        ).first()
-        if taken is not None and (taken.record_kind, taken.key) != (row.record_kind, own_key):
-            raise LedgerError(f"{quickbooks_id} is {taken.record_kind} {taken.key} already, not {row.key}")
+        ).all()
+        for taken in holders:
+            if (taken.record_kind, taken.key) != (row.record_kind, own_key):
+                raise LedgerError(
+                    f"{quickbooks_id} is {taken.record_kind} {taken.key} already, not {row.key}"
+                )
         values = {"list_id" if is_list else "txn_id": quickbooks_id}
         move_operation(connection, row, "applied", self.now(), message=said, values=values)
         bound = {

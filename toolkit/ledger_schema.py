@@ -312,7 +312,6 @@ crosswalk = Table(
     Column("operation_key", String),
     Column("job", ForeignKey("jobs.id")),
     Column("bound_at", Stamp, nullable=False),
-    sqlite_with_rowid=False,
 )
 Index("crosswalk_ids", crosswalk.c.quickbooks_id)
 

@@ -170,6 +170,14 @@ class Store:
                 target.close()
 
 
+class FileHandle(sqlite3.Connection):
+    """A connection of the driver; what was ``remembered`` of its file ends with it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.remembered: dict[int, Any] = {}
+
+
 class Handles:
     """Connections of the driver that are kept open: to make one takes longer than what it is asked.
 
@@ -229,7 +237,7 @@ def _make_schema(connection: Connection, path: Path) -> None:
 
 def _open_engine(path: Path) -> Engine:
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "factory": FileHandle})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
