@@ -164,13 +164,16 @@ def renew_laws(connection: sqlite3.Connection) -> None:
     connection : sqlite3.Connection
         In the transaction of the step.
     """
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for (name,) in found:
-        connection.execute(f'DROP TRIGGER "{name}"')
+    _suspend_laws(connection)
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table, statement in schema.LAWS.values():
         if table in tables:
             connection.execute(statement)
+
+
+def _suspend_laws(connection: sqlite3.Connection) -> None:
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f'DROP TRIGGER "{name}"')
 
 
 # --- the steps ----------------------------------------------------------------------------------------------
@@ -207,8 +210,7 @@ def _checks(connection: sqlite3.Connection) -> None:
 
 def _texts(connection: sqlite3.Connection) -> None:
     """Version 3: what is long and never changes has its own table, and is not written with every change."""
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        connection.execute(f'DROP TRIGGER "{name}"')  # they name the columns that go
+    _suspend_laws(connection)  # they name the columns that go
     connection.execute(
         "CREATE TABLE operation_texts (operation INTEGER NOT NULL, fields TEXT NOT NULL, expected TEXT,"
         " PRIMARY KEY (operation), FOREIGN KEY(operation) REFERENCES operations (id))"
