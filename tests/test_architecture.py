@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "errors",
         "crash_points",
+        "event_log",
         "late",
         "columns",
         "tables_company",
@@ -178,10 +179,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "wc_envelope",
         "wc_server",
         "wc_support",
+        "wc_certificate",
+        "wc_attempts",
+        "wc_guard",
+        "wc_pages",
         "wc_cheroot",
+        "wc_body",
         "wc_http",
         "mortal_server",
         "rehearsal",
+        "doctor_network",
+        "doctor_tables",
         "doctor",
     ),
     ("display", "display_steps", "rehearse", "demo", "cli"),
@@ -195,6 +203,7 @@ ONE_ROOM = {
     "argon2": "workspace",
     "openpyxl": "workbook|billing_files|cli",
     "zeep": "rehearsal",
+    "cryptography": "wc_certificate",
 }
 
 

@@ -205,6 +205,20 @@ SETTINGS: dict[str, Setting] = {
             "60",
         ),
         Setting(
+            "poll_minutes",
+            _integer(1, 1440),
+            5,
+            "Minutes between two runs of the Web Connector's Auto-Run; `toolkit qwc` writes it down.",
+            "5",
+        ),
+        Setting(
+            "max_envelope_mb",
+            _integer(1, 2048),
+            256,
+            "Longest call of the Web Connector that is read, in MB (2**20 bytes).",
+            "256",
+        ),
+        Setting(
             "carry_forward.plan",
             _text,
             None,
