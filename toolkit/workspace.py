@@ -214,7 +214,7 @@ class Workspace:
                 require_movable_cutover(self.ledger)
             if settings["auto_approve"] and not now.settings["auto_approve"]:
                 require_unattended(self.ledger)
-            config.save(self.path, replace(now, settings=settings))
+            config.change(self.path, settings=settings)
         return settings
 
     def lock(self, timeout: float = LOCK_TIMEOUT) -> AbstractContextManager[None]:

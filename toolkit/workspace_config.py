@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 import ipaddress
+import re
+import threading
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import argon2
+import filelock
 import tomli_w
 
 from toolkit.errors import UsageError, WorkspaceError
@@ -20,9 +23,21 @@ from toolkit.settings import Settings
 from toolkit.workspace_files import write_atomically
 
 FILE = "workspace.toml"
+LOCK_FILE = "workspace.toml.lock"
 VERSION = 1
+LONGEST_PASSWORD = 1000
+"""In characters; nobody types more, and a stranger could send a hundred million."""
 
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # KiB: 19 MiB
+_CHECKS = threading.BoundedSemaphore(2)
+"""At most two at once, whoever asks: each takes a core and 19 MiB."""
+_HASH = re.compile(
+    r"\$argon2id\$v=\d+\$m=\d{1,7},t=\d{1,3},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{43}"
+)
+_DAMAGED = (
+    f"the hash of the Web Connector's password in {FILE} is damaged: set the password with `toolkit password`"
+)
+_LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +98,69 @@ def save(folder: Path, config: Config) -> None:
     write_atomically(folder / FILE, lambda file: file.write(text.encode()))
 
 
+def change(folder: Path, **fields: Any) -> Config:
+    """Change some of what ``workspace.toml`` holds and return it all; a server sees it at once.
+
+    Who changes something else at the same time, in whatever process, loses nothing by it.
+
+    Parameters
+    ----------
+    **fields
+        Of :class:`Config`.
+
+    Raises
+    ------
+    WorkspaceError
+        The file cannot be read, or another process holds it for longer than it takes to write one.
+    """
+    try:
+        with filelock.FileLock(folder / LOCK_FILE, timeout=_LOCK_SECONDS):
+            changed = replace(load(folder), **fields)
+            save(folder, changed)
+    except filelock.Timeout as error:
+        raise WorkspaceError(f"another process changes {folder / FILE}: wait for it, or stop it") from error
+    return changed
+
+
 def hash_password(password: str) -> str:
-    """Return the hash of a password (Argon2id, 19 MiB, two rounds); ``UsageError`` for a blank one."""
+    """Return the hash of a password (Argon2id, 19 MiB, two rounds).
+
+    Raises
+    ------
+    UsageError
+        It is blank, too long, or cannot be typed.
+    """
     if not password.strip():
         raise UsageError("the Web Connector's password must not be blank")
+    if len(password) > LONGEST_PASSWORD:
+        raise UsageError(f"the Web Connector's password has at most {LONGEST_PASSWORD} characters")
+    if not password.isprintable():
+        raise UsageError("the Web Connector's password has a character that nobody can type there")
     return _HASHER.hash(password)
 
 
+def require_password(config: Config) -> None:
+    """Raise ``WorkspaceError`` where ``workspace.toml`` holds no hash of a password; it says what to do."""
+    if not _HASH.fullmatch(str(config.password_hash)):  # a person may have edited the file
+        raise WorkspaceError(_DAMAGED)
+
+
 def verify(config: Config, user: str, password: str) -> bool:
-    """Return whether user and password are those of the workspace; it takes as long either way."""
+    """Return whether user and password are those of the workspace; it takes as long either way.
+
+    Raises
+    ------
+    WorkspaceError
+        See :func:`require_password`.
+    """
+    require_password(config)
     try:
-        _HASHER.verify(config.password_hash, password)
-        right = True
+        with _CHECKS:
+            right = len(password) <= LONGEST_PASSWORD and _HASHER.verify(config.password_hash, password)
     except (argon2.exceptions.VerifyMismatchError, UnicodeEncodeError):
         right = False
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError) as error:
+        raise WorkspaceError(_DAMAGED) from error
     given, known = (text.encode("utf-8", "surrogatepass") for text in (user, config.user))
     same = hmac.compare_digest(given, known)
     return right and same
