@@ -17,13 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import report
-from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, start, through, write
+from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, serve, start, through, write
 from benchmarks.measure import BenchError, run
 
-CASES = {
-    case.name: case
-    for case in (land.CASE, memory.CASE, linear.CASE, write.CASE, ledger.CASE, start.CASE, through.CASE)
-}
+LISTED = (land, memory, linear, write, ledger, start, serve, through)
+CASES = {module.CASE.name: module.CASE for module in LISTED}
 QUICK = 0.1
 
 Say = Callable[[str], None]

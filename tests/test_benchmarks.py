@@ -15,7 +15,7 @@ from lxml import etree
 
 from benchmarks import __main__ as bench
 from benchmarks import business, measure, report
-from benchmarks.cases import Goal, Row, land, ledger, linear, memory, start, through, write
+from benchmarks.cases import Goal, Row, land, ledger, linear, memory, serve, start, through, write
 from benchmarks.documents import (
     BYTES_PER_INVOICE,
     Contents,
@@ -36,6 +36,10 @@ TASKS = {
     "linear": ["one answer", "one answer, 4 times as long", "pages", "4 times as many pages"],
     "write": ["lxml SubElement", "toolkit"],
     "ledger": ["message sets", "operations", "10 times as many operations"],
+    "serve": [
+        *("sets of one", "sets of 50"),
+        *("an answer in ASCII", "with a euro sign", "with an emoji"),
+    ],
     "through": ["a tenth of them", "invoices and payments"],
     "start": ["python", "its libraries", "and those of tables", "toolkit serve"],
 }
@@ -331,6 +335,43 @@ def test_documents_go_all_the_way(tmp_path: Path) -> None:
     assert told["server_peak"] > 20_000_000
     assert told["server_cpu"] > 0
     assert through.told(told).startswith("6 operations in ")
+
+
+def test_calls_are_judged_beside_bare_ones_and_answers_by_what_they_take() -> None:
+    def rows(ours: float, peak: int, size: int = 100_000_000) -> dict[str, Row]:
+        one, many, *answers = TASKS["serve"]
+        seconds = {"ours": ours, "bare": 0.001}
+        pairs = {name: row(name, 1.0, seconds=seconds) for name in (one, many)}
+        return pairs | {name: row(name, 1.0, bytes=size, server_peak=peak) for name in answers}
+
+    assert [goal.met for goal in serve.CASE.goals(rows(0.029, 599_000_000))] == [True] * 5
+    assert [goal.met for goal in serve.CASE.goals(rows(0.031, 601_000_000))] == [False] * 5
+    small = serve.CASE.goals(rows(0.029, 150_000_000, 1_000_000))
+    assert [goal.met for goal in small] == [True, True, None, None, None], "beside what an idle server takes"
+    assert [goal.met for goal in serve.CASE.goals({name: row(name) for name in TASKS["serve"]})] == [None] * 5
+
+
+@pytest.mark.network
+def test_pairs_of_calls_go_to_both_servers(tmp_path: Path) -> None:
+    work, facts = serve.pairs(tmp_path, 2, 3)
+    told = facts(work())
+    assert (told["sets"], told["percent"]) == (2, 100)
+    kinds = {f"{whose}{kind}" for whose in ("ours", "bare") for kind in ("", ", check", ", idle")}
+    assert set(told["seconds"]) == kinds
+    assert all(seconds > 0 for seconds in told["seconds"].values())
+    assert serve.said(told).startswith("a pair ")
+
+
+@pytest.mark.network
+def test_a_large_answer_goes_to_the_server(tmp_path: Path) -> None:
+    answer = tmp_path / "answer.xml"
+    serve.write_large(answer, 30, "\N{EURO SIGN}")
+    assert {each for each in answer.read_text(encoding="utf-8") if not each.isascii()} == {"\N{EURO SIGN}"}
+    work, facts = serve.large_answer(tmp_path, str(answer))
+    told = facts(work())
+    assert (told["percent"], told["landed"], told["bytes"]) == ("100", 30, answer.stat().st_size)
+    assert told["server_peak"] > 20_000_000
+    assert serve.said(told).startswith("0 MB sent, kept and landed in ")
 
 
 # --- the command --------------------------------------------------------------------------------------------

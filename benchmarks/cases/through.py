@@ -50,10 +50,10 @@ def through(folder: Path, invoices: int) -> Prepared:
         told["quickbooks_cpu"] = time.process_time() - cpu
         return told
 
-    return work, lambda told: {**told, **_server_used(), **_facts(folder / "ws", company, invoices)}
+    return work, lambda told: {**told, **server_used(), **_facts(folder / "ws", company, invoices)}
 
 
-def _server_used() -> dict[str, Any]:
+def server_used() -> dict[str, Any]:
     """Return what the server used, which is the only process that this one started and waited for."""
     import resource
 
