@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from exchange_world import (
+    PASSWORD,
     QUICKBOOKS_DIED,
     World,
     create_template,
@@ -22,9 +26,9 @@ from exchange_world import (
 from rehearsal_company import ACME
 
 from toolkit import exchange as exchange_module
-from toolkit import extract, set_answers
+from toolkit import extract, set_answers, workspace_config
 from toolkit.errors import LedgerError, RequestRefused
-from toolkit.exchange import FAILED, NOTHING, Exchange
+from toolkit.exchange import FAILED, NOTHING, TICKET_HOURS, Exchange
 from toolkit.quickbooks_codes import PARSE_ERROR
 from toolkit.tables import to_rows
 
@@ -156,6 +160,174 @@ def test_a_clock_that_was_set_back_keeps_nobody_out(world: World) -> None:
     world.open()
     world.clock.wait(-86_400)
     assert world.authenticate()[0]
+
+
+def test_each_call_keeps_a_session_alive(world: World) -> None:
+    world.ws.queue_import("customers")
+    ticket = world.open()
+    world.clock.wait(50)
+    text = world.ask(ticket, first=True)
+    world.clock.wait(50)
+    assert world.authenticate() == ("", "busy")
+    assert world.carry(ticket, text) in range(100)
+    world.clock.wait(50)
+    assert world.authenticate() == ("", "busy")
+
+
+def test_a_session_lives_while_its_call_is_worked_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.ws.queue_import("customers")
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    receive = extract.receive
+
+    def slowly(*given: Any, **named: Any) -> Any:
+        world.clock.wait(75)
+        return receive(*given, **named)
+
+    monkeypatch.setattr(extract, "receive", slowly)
+    assert world.carry(ticket, text) in range(100)
+    assert world.authenticate() == ("", "busy")
+    monkeypatch.undo()
+    assert world.work(ticket, first=False) == "OK"
+
+
+def test_a_call_that_failed_late_keeps_its_session(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.ws.queue_import("customers")
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+
+    def fails(*_: Any, **__: Any) -> None:
+        world.clock.wait(75)
+        raise LedgerError("ledger.sqlite is busy")
+
+    monkeypatch.setattr(extract, "receive", fails)
+    assert world.carry(ticket, text) == FAILED
+    assert world.authenticate() == ("", "busy")
+
+
+def test_a_session_lives_while_its_answer_arrives(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    for _ in range(4):
+        world.clock.wait(50)
+        world.exchange.receiving(ticket)
+    assert world.authenticate() == ("", "busy")
+    assert world.carry(ticket, text) == 100
+    world.exchange.close(ticket)
+    seen = world.ws.ledger.session(ticket)
+    world.clock.wait(50)
+    for other in (ticket, "nobody", ""):
+        world.exchange.receiving(other)
+    assert world.ws.ledger.session(ticket) == seen
+
+
+def test_what_arrives_never_raises(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    three(world)
+    ticket = world.open()
+    for name in ("session", "touch"):
+        with monkeypatch.context() as patch:
+            asked: list[str] = []
+
+            def fail(*given: Any, asked: list[str] = asked) -> None:
+                asked.append(given[0])
+                raise LedgerError("ledger.sqlite is busy")
+
+            patch.setattr(world.ws.ledger, name, fail)
+            world.exchange.receiving(ticket)
+            assert asked == [ticket]
+
+
+def test_who_authenticates_waits_for_no_landing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.ws.queue_import("customers")
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    monkeypatch.setattr(exchange_module, "CALL_WAIT", 0.05)
+    landing, over = threading.Event(), threading.Event()
+    receive = extract.receive
+
+    def slowly(*given: Any, **named: Any) -> Any:
+        landing.set()
+        assert over.wait(30)
+        return receive(*given, **named)
+
+    monkeypatch.setattr(extract, "receive", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        percent = pool.submit(world.carry, ticket, text)
+        try:
+            assert landing.wait(30)
+            world.clock.wait(75)
+            assert world.authenticate() == ("", "busy")
+            world.exchange.receiving(ticket)  # no more does another upload
+        finally:
+            over.set()
+        assert percent.result(30) in range(100)
+    monkeypatch.undo()
+    assert world.work(ticket, first=False) == "OK"
+
+
+# --- whose ticket it is, and for how long
+
+
+def changed_user(world: World) -> None:
+    made = workspace_config.load(world.ws.path)
+    workspace_config.save(world.ws.path, replace(made, user="another"))
+
+
+@pytest.mark.parametrize("how", ["expired", "another user"])
+def test_a_ticket_that_is_worth_nothing_any_more(world: World, how: str) -> None:
+    """It has ended: nothing is sent in it, and what it had been given is recorded all the same."""
+    three(world)
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    answer = world.company.process(text)
+    if how == "expired":
+        world.clock.wait(TICKET_HOURS * 3600)
+    else:
+        changed_user(world)
+    assert "has ended" in world.exchange.last_error(ticket)
+    world.exchange.receiving(ticket)
+    assert world.ask(ticket) == ""
+    session = world.ws.ledger.session(ticket)
+    assert session is not None
+    assert session.outcome is not None
+    assert ("expired" if how == "expired" else "user was changed") in session.outcome
+    assert world.answer(ticket, answer) == FAILED
+    assert set(world.statuses().values()) == {"applied"}
+    assert "has ended" in world.exchange.last_error(ticket)
+    assert world.exchange.connection_error(ticket, "0x80040408", "no") == "done"
+    assert world.exchange.close(ticket) == "OK"
+
+
+@pytest.mark.parametrize("how", ["expired", "another user"])
+def test_a_late_answer_ends_such_a_session_itself(world: World, how: str) -> None:
+    three(world)
+    ticket = world.open()
+    answer = world.company.process(world.ask(ticket, first=True))
+    if how == "expired":
+        world.clock.wait(TICKET_HOURS * 3600)
+    else:
+        changed_user(world)
+    assert world.answer(ticket, answer) == FAILED
+    assert set(world.statuses().values()) == {"applied"}
+    assert world.ws.ledger.session(ticket).closed_at is not None
+
+
+def test_a_ticket_holds_until_it_expires(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    world.clock.wait(TICKET_HOURS * 3600 - 1)
+    assert world.carry(ticket, text) == 100
+
+
+def test_the_session_of_a_former_user_keeps_nobody_out(world: World) -> None:
+    three(world)
+    old = world.open()
+    changed_user(world)
+    assert world.exchange.authenticate("blubilling", PASSWORD) == ("", "nvu")
+    assert world.run() == "OK"
+    assert world.ask(old) == ""
 
 
 def test_an_unknown_ticket_is_never_an_exception(world: World) -> None:

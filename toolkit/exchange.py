@@ -39,6 +39,10 @@ OWED = "owed"
 MOST_STRANGE = 5
 """How many answers in a session may be to other sets than the one that was handed out."""
 ENDED = "This session has ended. Run the Web Connector again."
+TICKET_HOURS = 12
+"""Hours without a call after which a ticket is worth nothing any more."""
+CALL_WAIT = 2.0
+"""Seconds that ``authenticate`` waits for a call in progress, before it says ``busy``."""
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -72,21 +76,29 @@ class Exchange:
         try:
             if not self._ws.verify_password(user, password):
                 return "", NVU
-            with self._calls:
-                if self._is_busy():
-                    return "", BUSY
-                # What QuickBooks had locked in a session that died waits no longer for the end of that one.
-                self._ledger.end_sessions(TAKEN_OVER)
-                if not self._next.has_work():
-                    return "", NONE
-                last = self._ledger.last_session()
-                owed = last.facts.get(OWED, []) if last else []
-                return self._ledger.open_session(user, **{OWED: owed}), self._ws.settings[
-                    "company_file"
-                ] or ""
+            # A landing takes as long as it takes: its session lives, and no thread is kept waiting for it.
+            if not self._calls.acquire(timeout=CALL_WAIT):
+                return "", BUSY
+            try:
+                return self._admit(user)
+            finally:
+                self._calls.release()
         except (ToolkitError, OSError) as error:
             _log.error("no session was opened: %s", type(error).__name__)
             return "", BUSY
+
+    def _admit(self, user: str) -> tuple[str, str]:
+        """Open a session, unless another one lives or there is nothing to do in it."""
+        last = self._ledger.last_session()
+        if last is not None and last.closed_at is None:
+            if self._lives(last):
+                return "", BUSY
+            # What QuickBooks had locked in a session that died waits no longer for the end of that one.
+            self._ledger.end_sessions(TAKEN_OVER)
+        if not self._next.has_work():
+            return "", NONE
+        owed = last.facts.get(OWED, []) if last else []
+        return self._ledger.open_session(user, **{OWED: owed}), self._ws.settings["company_file"] or ""
 
     def next_request(
         self, ticket: str, hcp: str, company_file: str, country: str, major: int, minor: int
@@ -147,7 +159,8 @@ class Exchange:
             return str(error)
         if session is None:
             return ENDED
-        return session.error or (NOTHING if session.closed_at is None else ENDED)
+        over = session.closed_at is not None or self._void(session)
+        return session.error or (ENDED if over else NOTHING)
 
     def connection_error(self, ticket: str, hresult: str, message: str) -> str:
         """Return ``done``, or ``""`` to let the Web Connector try once more with the file that is open."""
@@ -178,13 +191,31 @@ class Exchange:
 
         return self._in_session(ticket, end, "OK")
 
+    def receiving(self, ticket: str) -> None:
+        """Note that an answer is still on its way, so that its session is not taken over meanwhile.
+
+        Any thread may call it, whatever else goes on; a ticket that is none changes nothing.
+        """
+        with contextlib.suppress(ToolkitError, OSError):
+            session = self._ledger.session(ticket)
+            if session is not None and session.closed_at is None and not self._void(session):
+                self._ledger.touch(ticket, session.seen_at)
+
     # --- a session ------------------------------------------------------------------------------------
 
-    def _is_busy(self) -> bool:
-        timeout = self._ws.settings["session_timeout"]
-        live = self._ledger.live_session(timeout)
+    def _lives(self, session: Session) -> bool:
+        """Return whether an open session is to be waited for."""
+        timeout = dt.timedelta(seconds=self._ws.settings["session_timeout"])
         # A call from the future: the clock was set back, and the session may be long dead.
-        return live is not None and live.seen_at - self._ledger.now() < dt.timedelta(seconds=timeout)
+        return abs(self._ledger.now() - session.seen_at) < timeout and not self._void(session)
+
+    def _void(self, session: Session) -> str | None:
+        """Return why the ticket of an open session is worth nothing any more, or ``None``."""
+        if self._ledger.now() - session.seen_at >= dt.timedelta(hours=TICKET_HOURS):
+            return f"expired: no call came for {TICKET_HOURS} hours"
+        if session.user != self._ws.user:
+            return "the Web Connector's user was changed"
+        return None
 
     def _in_session(
         self, ticket: str, call: Callable[[Session], _Result], failed: _Result, *, late: bool = False
@@ -197,20 +228,32 @@ class Exchange:
             Whether it counts in a session that has ended, too; the Web Connector is told that it failed.
         """
         with self._calls:
+            began = self._ledger.now()
             try:
-                session = self._ledger.session(ticket)
+                session = self._found(ticket)
                 if session is None or (session.closed_at is not None and not late):
                     return failed
                 if session.closed_at is not None:
                     call(session)
                     return failed
                 self._ledger.touch(ticket, session.seen_at)
-                return call(session)
+                result = call(session)
             except (ToolkitError, OSError) as error:
                 _log.error("session stopped: %s", type(error).__name__)
                 with contextlib.suppress(LedgerError):
                     self._ledger.set_session_error(ticket, str(error))
-                return failed
+                result = failed
+            with contextlib.suppress(LedgerError):
+                self._ledger.touch(ticket, began)  # however long it took, its silence begins now
+            return result
+
+    def _found(self, ticket: str) -> Session | None:
+        """Return the session of a ticket; one that is worth nothing any more ends here."""
+        session = self._ledger.session(ticket)
+        if session is not None and session.closed_at is None and (why := self._void(session)):
+            self._ledger.close_session(ticket, why)
+            return self._ledger.session(ticket)
+        return session
 
     def _meet(self, ticket: str, hcp: str, company_file: str, country: str, major: int, minor: int) -> str:
         """Check company file and edition in a session's first call; return the qbXML version to speak."""
