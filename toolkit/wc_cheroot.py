@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+import re
 import socket
 import ssl
 import sys
@@ -37,6 +38,9 @@ BODY_SECONDS = 900
 STOP_SECONDS = 60
 """Until the calls in hand are answered, when the server stops."""
 HEADER_BYTES = 32 * 1024
+LINE_BYTES = 4096
+"""Longest line between two chunks, and longest trailer."""
+MOST_TRAILERS = 64
 THREADS = 12
 
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
@@ -71,7 +75,72 @@ def _make_file(sock: socket.socket, mode: str = "r", bufsize: int = -1) -> Any:
     return _Reader(sock, mode, bufsize) if "r" in mode else MakeFile(sock, mode, bufsize)
 
 
+class _Whole:
+    """A body of a stated length; a read waits for one packet at most, so that its reader keeps the time."""
+
+    def __init__(self, stream: Any, length: int) -> None:
+        self._stream, self._left = stream, max(0, length)
+
+    @property
+    def finished(self) -> bool:
+        """Whether what comes next on the connection is no part of it."""
+        return not self._left
+
+    def read(self, size: int) -> bytes:
+        """Return what is there, ``b""`` at the end."""
+        block: bytes = self._stream.read1(min(size, self._left)) if self._left else b""
+        self._left -= len(block)
+        return block
+
+
+class _Chunks:
+    """A body in chunks, of any size; cheroot's own takes each chunk as a whole, however long.
+
+    Source: RFC 9112, section 7.1.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._left = stream, 0
+        self.finished = False
+
+    def read(self, size: int) -> bytes:
+        """Return what is there, ``b""`` at the end; ``ValueError`` for what is no chunk."""
+        if self.finished:
+            return b""
+        if not self._left:
+            self._left = self._next_length()
+            if not self._left:
+                return self._end()
+        block: bytes = self._stream.read1(min(size, self._left))
+        if not block:
+            raise ValueError("the body ends within a chunk")
+        self._left -= len(block)
+        if not self._left and self._line() != b"\r\n":
+            raise ValueError("a chunk is longer than it says")
+        return block
+
+    def _end(self) -> bytes:
+        for _ in range(MOST_TRAILERS):  # they say nothing to us
+            if self._line() == b"\r\n":
+                self.finished = True
+                return b""
+        raise ValueError("the trailers have no end")
+
+    def _next_length(self) -> int:
+        found = re.match(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;|\r\n$)", self._line())
+        if not found:
+            raise ValueError("no length of a chunk")
+        return int(found[1], 16)
+
+    def _line(self) -> bytes:
+        line: bytes = self._stream.readline(LINE_BYTES)
+        if not line.endswith(b"\r\n"):
+            raise ValueError("a line between chunks has no end")
+        return line
+
+
 class _Connection(HTTPConnection):
+    rbufsize = 1 << 16
     spoke = False  # whether anything came from the client yet
 
     def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
@@ -84,11 +153,19 @@ class _Connection(HTTPConnection):
 
 class _Gateway(Gateway_10):
     def get_environ(self) -> Any:
-        self.req.conn.rfile.raw.deadline = time.monotonic() + BODY_SECONDS  # the headers are there
+        request = self.req
+        stream = request.conn.rfile
+        stream.raw.deadline = time.monotonic() + BODY_SECONDS  # the headers are there
+        request.rfile = (
+            _Chunks(stream)
+            if request.chunked_read
+            else _Whole(stream, int(request.inheaders.get(b"Content-Length", 0)))
+        )
         return super().get_environ()  # type: ignore[no-untyped-call]
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
-        if ("Connection", "close") in headers:  # else cheroot would first read all of a refused body
+        # What is left of a body must not become the next request.
+        if ("Connection", "close") in headers or not self.req.rfile.finished:
             self.req.close_connection = True
         return super().start_response(status, headers, exc_info)
 

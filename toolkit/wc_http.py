@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import io
 import ipaddress
 import json
 import logging
 import queue
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -26,18 +24,13 @@ from urllib.parse import urlsplit
 from toolkit.crash_points import BEFORE_REPLY, reached
 from toolkit.errors import ProtocolError, ToolkitError, UsageError
 from toolkit.exchange import Exchange
+from toolkit.wc_body import MAX_BODY, Bodies, Refused, drain
 from toolkit.wc_cheroot import LimitedServer, is_loopback, listen, tls_adapter
 from toolkit.wc_server import Conversation, WsgiApp, incident, make_app
 from toolkit.wc_support import Health, health_of, support_page
 from toolkit.workspace import Workspace
 
 __all__ = ["MAX_BODY", "Front", "Server"]
-
-MAX_BODY = 256 * 1024 * 1024
-"""Longest envelope that is read, in bytes."""
-
-_BLOCK = 1 << 20
-_DRAINED = 1 << 20  # bytes of a refused body that are still read, so that its sender gets to see the answer
 
 _TEXT, _HTML, _JSON, _XML = (
     f"{kind}; charset=utf-8" for kind in ("text/plain", "text/html", "application/json", "text/xml")
@@ -72,14 +65,6 @@ class _Answer:
         return cls(status, text.encode(), headers=named)
 
 
-class _Refused(Exception):
-    """A request that goes no further."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.answer = _Answer.text(status, text + "\n", Connection="close")
-
-
 @dataclass
 class Front:
     """A WSGI application around that of the SOAP service.
@@ -107,15 +92,17 @@ class Front:
     clock: Callable[[], dt.datetime] = dt.datetime.now
     last_poll: dt.datetime | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        self._bodies = Bodies(self.max_body)
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         method = str(environ.get("REQUEST_METHOD", ""))
         try:
             answer = self._answer(method, environ)
-        except _Refused as refused:
-            if method not in ("GET", "HEAD"):
-                _drain(environ)
-            answer = refused.answer
+        except Refused as refused:
+            drain(environ)
+            answer = _Answer.text(refused.status, refused.text + "\n", **refused.headers, Connection="close")
         except Exception as error:
             number = incident("a request", error)
             answer = _Answer.text(
@@ -137,16 +124,13 @@ class Front:
     def _answer(self, method: str, environ: dict[str, Any]) -> _Answer:
         path = environ.get("PATH_INFO") or "/"
         if path not in _ROUTES:
-            raise _Refused(404, "There is nothing here.")
+            raise Refused(404, "There is nothing here.")
         if method in ("GET", "HEAD"):
             return _ROUTES[path](self, environ)
         if method == "POST" and path == "/":
             return self._call(environ)
-        answer = _Refused(405, f"{path} does not take this method.").answer
-        allowed = ("Allow", "GET, HEAD, POST" if path == "/" else "GET, HEAD")
-        _drain(environ)
-        answer.headers += (allowed,)
-        return answer
+        allowed = "GET, HEAD, POST" if path == "/" else "GET, HEAD"
+        raise Refused(405, f"{path} does not take this method.", Allow=allowed)
 
     # --- what can be asked for ------------------------------------------------------------------------
 
@@ -177,15 +161,14 @@ class Front:
 
     def _call(self, environ: dict[str, Any]) -> _Answer:
         _require_xml(environ)
-        body = _read(environ, self.max_body)
-        # Without a charset spyne does not decode the whole body first, and needs a third less memory.
-        plain = {**environ, "CONTENT_TYPE": "text/xml", "CONTENT_LENGTH": str(len(body))}
-        plain["wsgi.input"] = io.BytesIO(body)
-        del body
-        try:
-            answer = self._through(plain)
-        except ProtocolError as error:
-            raise _Refused(400, f"This is no call of the Web Connector: {error}.") from error
+        with self._bodies.read(environ) as body:
+            # Without a charset spyne does not decode the whole body first, and needs a third less memory.
+            plain = {**environ, "CONTENT_TYPE": "text/xml", "CONTENT_LENGTH": str(body.length)}
+            plain["wsgi.input"] = body
+            try:
+                answer = self._through(plain)
+            except ProtocolError as error:
+                raise Refused(400, f"This is no call of the Web Connector: {error}.") from error
         self.last_poll = self.clock()
         reached(BEFORE_REPLY)
         return answer
@@ -218,57 +201,14 @@ def _named(method: str, environ: Mapping[str, Any]) -> tuple[str, str]:
 
 def _require_xml(environ: Mapping[str, Any]) -> None:
     if environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
-        raise _Refused(415, "Send the body as it is, without Content-Encoding.")
+        raise Refused(415, "Send the body as it is, without Content-Encoding.")
     header = Message()
     header["Content-Type"] = str(environ.get("CONTENT_TYPE", ""))
     if header.get_content_type() not in ("text/xml", "application/xml"):
-        raise _Refused(415, "Send SOAP 1.1 with the Content-Type text/xml; charset=utf-8.")
+        raise Refused(415, "Send SOAP 1.1 with the Content-Type text/xml; charset=utf-8.")
     charset = str(header.get_param("charset", "utf-8")).strip().lower()
     if charset not in ("utf-8", "utf8", "us-ascii", "ascii"):
-        raise _Refused(415, "Send the body in UTF-8.")
-
-
-def _read(environ: Mapping[str, Any], limit: int) -> bytes:
-    """Return the whole body, of a stated length or in chunks."""
-    stated = environ.get("CONTENT_LENGTH")
-    chunked = "chunked" in str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower()
-    if chunked:
-        wanted = limit + 1
-    elif not stated:
-        raise _Refused(411, "Say how long the body is: Content-Length.")
-    elif not re.fullmatch(r"[0-9]{1,18}", str(stated), re.ASCII):
-        raise _Refused(400, "Content-Length is no number.")
-    else:
-        wanted = int(stated)
-    too_long = _Refused(413, f"The body is longer than {limit} bytes.")
-    if wanted > limit and not chunked:
-        raise too_long
-    blocks: list[bytes] = []
-    missing = wanted
-    try:
-        while missing and (block := environ["wsgi.input"].read(min(_BLOCK, missing))):
-            blocks.append(block)
-            missing -= len(block)
-    except TimeoutError as error:
-        raise _Refused(408, "The body took too long to arrive.") from error
-    except (OSError, ValueError) as error:  # the line went dead, or the chunks make no sense
-        raise _Refused(400, "The body could not be read.") from error
-    if chunked and not missing:
-        raise too_long
-    if missing and not chunked:
-        raise _Refused(400, "The body ends before its Content-Length.")
-    if not blocks:
-        raise _Refused(400, "The body is empty.")
-    return b"".join(blocks)
-
-
-def _drain(environ: Mapping[str, Any]) -> None:
-    left = _DRAINED
-    try:
-        while left > 0 and (block := environ["wsgi.input"].read(min(_BLOCK, left))):
-            left -= len(block)
-    except (OSError, ValueError, KeyError):
-        return  # the sender will not see the answer; the connection is closed either way
+        raise Refused(415, "Send the body in UTF-8.")
 
 
 # --- the server ---------------------------------------------------------------------------------------------
