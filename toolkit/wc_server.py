@@ -55,6 +55,16 @@ with warnings.catch_warnings():
 NAMESPACE = "http://developer.intuit.com/"
 INTERACTIVE = ("getInteractiveURL", "interactiveRejected", "interactiveDone", "isInteractiveDone")
 """Answered, because the guide has them; not described, because Intuit's own WSDL does not."""
+_DESCRIBED = (
+    "authenticate",
+    "serverVersion",
+    "clientVersion",
+    "sendRequestXML",
+    "receiveResponseXML",
+    "connectionError",
+    "getLastError",
+    "closeConnection",
+)
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -275,6 +285,23 @@ def _as_intuit_writes_it(wsdl: Any) -> None:
                 node.set("message", f"{prefix}:{_message_name(name)}")
         for node in operation.iter(f"{soap}operation"):
             node.set("soapAction", NAMESPACE + operation.get("name"))
+    _in_intuits_order(root, root.find(f".//{schema}schema"))
+
+
+def _in_intuits_order(root: Any, schema: Any) -> None:
+    """Put parts, messages, elements and types in the order of Intuit's file; .NET keeps it in its proxy."""
+    parts = ("types", "message", "portType", "binding", "service")
+    messages = [_message_name(name + suffix) for name in _DESCRIBED for suffix in ("", "Response")]
+    root[:] = sorted(
+        root,
+        key=lambda node: (
+            parts.index(etree.QName(node).localname),
+            messages.index(node.get("name")) if node.get("name") in messages else 0,
+        ),
+    )
+    elements = [name + suffix for name in _DESCRIBED for suffix in ("", "Response")]
+    elements.insert(2, ArrayOfString.__name__)  # right after what returns it
+    schema[:] = sorted(schema, key=lambda node: elements.index(node.get("name")))
 
 
 def _message_name(name: str) -> str:
