@@ -258,11 +258,101 @@ def test_an_unclosed_comment_takes_no_time() -> None:
         parse_call(b"<?x ?>" * 200_000 + b"<?")
 
 
-def test_an_unknown_operation_is_a_fault_that_says_so(app: Any) -> None:
-    reply = ask(app, body=document("dropTables", "<ticket>t</ticket>"))
-    assert reply.status == 500
-    assert "no such operation" in reply.fault
-    assert "Traceback" not in reply.body.decode()
+@pytest.mark.parametrize(
+    "body",
+    [
+        document("dropTables", "<ticket>secret</ticket>"),
+        document("getLastErrorResponse", "<ticket>secret</ticket>"),
+        document("GetLastError", "<ticket>secret</ticket>"),
+        document("getLastError.x", "<ticket>secret</ticket>"),
+        envelope("<soap:Fault><faultstring>secret</faultstring></soap:Fault>"),
+        envelope("<soap:Body><getLastError>secret</getLastError></soap:Body>"),
+        document("a" * 1_000_000),
+    ],
+)
+def test_an_unknown_operation_is_no_fault(app: Any, exchange: Scripted, body: bytes) -> None:
+    """Whatever a client does is answered by plain HTTP: a fault is for a mistake of ours alone."""
+    with pytest.raises(ProtocolError, match="no such operation: the WSDL") as caught:
+        ask(app, body=body)
+    assert len(str(caught.value)) < 100
+    assert "secret" not in str(caught.value)
+    assert exchange.calls == []
+
+
+@pytest.mark.parametrize(
+    ("inner", "ticket"),
+    [
+        ('<ticket xmlns="urn:other">t</ticket>', "t"),
+        ("<ticket>t<b>c</b></ticket>", "t"),
+        ("<ticket><b>c</b></ticket>", ""),
+        ("<ticket><string>a</string><string>b</string></ticket>", ""),
+        ("<ticket>a</ticket><ticket>t</ticket>", "t"),
+        ('<ticket href="#1"/><multiRef id="1">t</multiRef>', ""),
+        ('<ticket a="&#1;\x02">t</ticket>', "t"),
+        ("<ticket>&#xD800;&#x110000;</ticket>", "&#xD800;&#x110000;"),
+        ("<ticket>&#xFFFFFFFF;&#4294967297;</ticket>", "&#xFFFFFFFF;&#4294967297;"),
+        ("<ticket>\x00\x1f</ticket>", "&#0;&#31;"),
+        ("<ticket><![CDATA[<t>&]]></ticket>", "<t>&"),
+        ("<?a b?><!-- a --><ticket>t<?x y?>u<!-- c -->v</ticket>", "tuv"),
+        ("hello<ticket>t</ticket>hello", "t"),
+        ("<ticket " + " ".join(f'a{n}="1"' for n in range(5_000)) + ">t</ticket>", "t"),
+        ("<ticket>t</ticket>" + "<x>1</x>" * 50_000, "t"),
+        ("<a>" * 200 + "</a>" * 200 + "<ticket>t</ticket>", "t"),
+    ],
+)
+def test_what_no_client_should_write_is_no_fault(
+    app: Any, exchange: Scripted, inner: str, ticket: str
+) -> None:
+    call(app, document("getLastError", inner))
+    assert exchange.calls == [("last_error", ticket)]
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        (NS, "urn:other"),
+        (f' xmlns="{NS}"', ""),
+        ("</soap:Body>", f'<close xmlns="{NS}"/></soap:Body>'),
+        ("</soap:Body>", "</soap:Body><soap:Body><close/></soap:Body>"),
+        ("<soap:Body>", '<soap:Header><a soap:mustUnderstand="1">b</a></soap:Header><soap:Body>'),
+        ("<soap:Body>", "<soap:Body>hello"),
+        ("<soap:Body>", "<soap:Body><!-- -->"),
+    ],
+)
+def test_whatever_stands_around_a_call_it_is_answered(
+    app: Any, exchange: Scripted, change: str, to: str
+) -> None:
+    body = document("getLastError", "<ticket>t</ticket>").decode()
+    assert change in body
+    call(app, body.replace(change, to).encode())
+    assert exchange.calls == [("last_error", "t")]
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["-3", "0x10", "13.0", "1e9", "\u0661\u0663", "9" * 1_000_000, "2147483648000", "<b>13</b>", "NaN"],
+)
+def test_whatever_stands_for_a_number_is_no_fault(app: Any, exchange: Scripted, number: str) -> None:
+    call(app, document("sendRequestXML", f"<qbXMLMajorVers>{number}</qbXMLMajorVers>"))
+    assert exchange.calls == [("next_request", "", "", "", "", 0, 0)]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<ticket>t" + "<a>" * 200_000 + "</a>" * 200_000 + "</ticket>",
+        "<a>" * 100_000,
+        '<ticket a="1" a="2">t</ticket>',
+        "<y:ticket>t</y:ticket>",
+        "<tic\x01ket>t</tic\x01ket>",
+        '<ticket xml:id="1 2">t</ticket>',
+        "<ticket>&#99999999999999;</ticket>",
+    ],
+)
+def test_what_no_parser_takes_is_refused(app: Any, exchange: Scripted, inner: str) -> None:
+    with pytest.raises(ProtocolError, match="not well-formed"):
+        ask(app, body=document("getLastError", inner))
+    assert exchange.calls == []
 
 
 # --- our own mistakes, and the log --------------------------------------------------------------------------

@@ -25,6 +25,7 @@ import six
 from lxml import etree
 
 from toolkit import __version__
+from toolkit.errors import ProtocolError
 from toolkit.wc_envelope import legal_text, parse_call
 
 __all__ = ["NAMESPACE", "Conversation", "incident", "make_app"]
@@ -239,7 +240,7 @@ class _Envelope(Soap11):
     def decompose_incoming_envelope(self, ctx: Any, message: object = None) -> None:
         name = etree.QName(ctx.in_document).localname
         if name not in _OPERATIONS:
-            raise Fault("Client", "There is no such operation: the WSDL at /?wsdl lists those there are.")
+            raise ProtocolError("there is no such operation: the WSDL at /?wsdl lists those there are")
         ctx.in_header_doc, ctx.in_body_doc = None, ctx.in_document
         ctx.method_request_string = f"{{{NAMESPACE}}}{name}"
 
@@ -321,7 +322,7 @@ def make_app(exchange: Conversation, *, url: str = "http://localhost:8085/") -> 
     Raises
     ------
     ProtocolError
-        From a call of the application: what was posted is no SOAP envelope.
+        From a call of the application: what was posted is no SOAP envelope, or names no operation of ours.
     """
     # spyne logs whole requests at ERROR when they are not well formed, with the password in them.
     silent = logging.getLogger("spyne")
