@@ -155,12 +155,12 @@ class Exchange:
         """Return why the last call gave nothing, in plain words."""
         try:
             session = self._ledger.session(ticket)
-        except LedgerError as error:
+            if session is None:
+                return ENDED
+            over = session.closed_at is not None or self._void(session)
+            return session.error or (ENDED if over else NOTHING)
+        except (ToolkitError, OSError) as error:
             return str(error)
-        if session is None:
-            return ENDED
-        over = session.closed_at is not None or self._void(session)
-        return session.error or (ENDED if over else NOTHING)
 
     def connection_error(self, ticket: str, hresult: str, message: str) -> str:
         """Return ``done``, or ``""`` to let the Web Connector try once more with the file that is open."""
