@@ -37,7 +37,8 @@ class Refused(Exception):
 
     def __init__(self, status: int, text: str, **headers: str) -> None:
         super().__init__(text)
-        self.status, self.text, self.headers = status, text, headers
+        self.status, self.text = status, text
+        self.headers = tuple((name.replace("_", "-"), value) for name, value in headers.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import ipaddress
-import json
 import logging
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
@@ -23,46 +23,36 @@ from urllib.parse import urlsplit
 
 from toolkit.crash_points import BEFORE_REPLY, reached
 from toolkit.errors import ProtocolError, ToolkitError, UsageError
+from toolkit.event_log import event
 from toolkit.exchange import Exchange
-from toolkit.wc_body import MAX_BODY, Bodies, Refused, drain
+from toolkit.wc_attempts import CALLER, Attempts
+from toolkit.wc_body import MAX_BODY, Bodies, Pace, Refused, drain
 from toolkit.wc_cheroot import LimitedServer, is_loopback, listen, tls_adapter
+from toolkit.wc_guard import Guard
+from toolkit.wc_pages import Handler, Page, PageRequest, make_pages
 from toolkit.wc_server import Conversation, WsgiApp, incident, make_app
-from toolkit.wc_support import Health, health_of, support_page
+from toolkit.wc_support import Health, health_of
 from toolkit.workspace import Workspace
 
 __all__ = ["MAX_BODY", "Front", "Server"]
 
-_TEXT, _HTML, _JSON, _XML = (
-    f"{kind}; charset=utf-8" for kind in ("text/plain", "text/html", "application/json", "text/xml")
-)
+_TEXT, _XML = "text/plain; charset=utf-8", "text/xml; charset=utf-8"
 _STATUS = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
     411: "Length Required",
     413: "Content Too Large",
     415: "Unsupported Media Type",
+    429: "Too Many Requests",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-_GREETING = "The endpoint of the QuickBooks Web Connector. Its support page is at /support.\n"
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    kind: str = _TEXT
-    headers: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def text(cls, status: int, text: str, **headers: str) -> _Answer:
-        named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-        return cls(status, text.encode(), headers=named)
+_CLOSE = ("Connection", "close")
+_GREETING = "The endpoint of the QuickBooks Web Connector. Its support page is at /support."
 
 
 @dataclass
@@ -74,11 +64,19 @@ class Front:
     soap : WSGI application
         See :func:`toolkit.wc_server.make_app`.
     health : callable
-        Gives the state of the workspace, for ``/healthz`` and ``/support``.
+        Gives the state of the workspace.
     max_body : int, optional
         Longest body that is read, in bytes.
     clock : callable, optional
         Gives the local time.
+    pages : mapping, optional
+        What answers a GET of each path but ``/``; by default those pages that ``health`` alone can fill.
+    receiving : callable, optional
+        Is told the ticket of a call that takes long to arrive.
+    pace : Pace, optional
+        How slow a body may be.
+    behind_proxy : bool, optional
+        The client is whom the last entry of ``X-Forwarded-For`` names.
 
     Attributes
     ----------
@@ -90,25 +88,32 @@ class Front:
     health: Callable[[], Health]
     max_body: int = MAX_BODY
     clock: Callable[[], dt.datetime] = dt.datetime.now
+    pages: Mapping[str, Handler] | None = None
+    receiving: Callable[[str], None] | None = None
+    pace: Pace | None = None
+    behind_proxy: bool = False
     last_poll: dt.datetime | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._bodies = Bodies(self.max_body)
+        self._pages = make_pages(self.health) if self.pages is None else self.pages
+        self._bodies = Bodies(self.max_body, receiving=self.receiving, pace=self.pace)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
+        began = time.monotonic()
         method = str(environ.get("REQUEST_METHOD", ""))
+        caller = CALLER.set(_caller(environ, self.behind_proxy))
         try:
             answer = self._answer(method, environ)
         except Refused as refused:
             drain(environ)
-            answer = _Answer.text(refused.status, refused.text + "\n", **refused.headers, Connection="close")
+            answer = _text(refused.status, refused.text, *refused.headers, _CLOSE)
         except Exception as error:
             number = incident("a request", error)
-            answer = _Answer.text(
-                500, f"Internal error {number}: see the server's log.\n", Connection="close"
-            )
-        _log.info("%s %s %d, %d bytes", *_named(method, environ), answer.status, len(answer.body))
+            answer = _text(500, f"Internal error {number}: see the server's log.", _CLOSE)
+        finally:
+            CALLER.reset(caller)
+        self._tell(method, environ, answer, time.monotonic() - began)
         start_response(
             f"{answer.status} {_STATUS.get(answer.status, 'Unknown')}",
             [
@@ -121,45 +126,45 @@ class Front:
         )
         return [] if method == "HEAD" else [answer.body]
 
-    def _answer(self, method: str, environ: dict[str, Any]) -> _Answer:
+    def _answer(self, method: str, environ: dict[str, Any]) -> Page:
         path = environ.get("PATH_INFO") or "/"
-        if path not in _ROUTES:
+        if path != "/" and path not in self._pages:
             raise Refused(404, "There is nothing here.")
         if method in ("GET", "HEAD"):
-            return _ROUTES[path](self, environ)
+            drain(environ)  # else a body, which nobody expects here, would be taken for the next request
+            return self._root(environ) if path == "/" else self._page(path, environ)
         if method == "POST" and path == "/":
             return self._call(environ)
         allowed = "GET, HEAD, POST" if path == "/" else "GET, HEAD"
         raise Refused(405, f"{path} does not take this method.", Allow=allowed)
 
-    # --- what can be asked for ------------------------------------------------------------------------
+    def _tell(self, method: str, environ: Mapping[str, Any], answer: Page, seconds: float) -> None:
+        """Log a request, without a word that a stranger made up."""
+        path = environ.get("PATH_INFO") or "/"
+        known = path if path == "/" or path in self._pages else "elsewhere"
+        method = method if method in ("GET", "HEAD", "POST") else "other"
+        served = answer.status < 400
+        event(
+            "request_served" if served else "request_refused",
+            level=logging.DEBUG if served and path == "/healthz" else logging.INFO,
+            kind=f"{method} {known}",
+            status=answer.status,
+            bytes=len(answer.body),
+            seconds=round(seconds, 3),
+            address=_caller(environ, self.behind_proxy),
+        )
 
-    def _root(self, environ: dict[str, Any]) -> _Answer:
+    def _root(self, environ: dict[str, Any]) -> Page:
         query = str(environ.get("QUERY_STRING", ""))
         if query.partition("=")[0].lower() != "wsdl":
-            return _Answer.text(200, _GREETING)
+            return _text(200, _GREETING)
         return self._through({**environ, "REQUEST_METHOD": "GET", "QUERY_STRING": "wsdl"})
 
-    def _support(self, environ: dict[str, Any]) -> _Answer:
-        page = support_page(self._state(), now=self.clock())
-        policy = ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-        return _Answer(200, page.encode(), _HTML, (policy,))
+    def _page(self, path: str, environ: Mapping[str, Any]) -> Page:
+        authorization = str(environ.get("HTTP_AUTHORIZATION", ""))
+        return self._pages[path](PageRequest(self.clock(), authorization, self.last_poll))
 
-    def _healthz(self, environ: dict[str, Any]) -> _Answer:
-        state = self._state()
-        document = {
-            "status": "ok" if state.good else "failed",
-            "workspace": state.workspace,
-            "last_poll": state.last_poll.isoformat(timespec="seconds") if state.last_poll else None,
-        }
-        return _Answer(200 if state.good else 503, json.dumps(document).encode(), _JSON)
-
-    def _state(self) -> Health:
-        return self.health().polled(self.last_poll)
-
-    # --- a call ---------------------------------------------------------------------------------------
-
-    def _call(self, environ: dict[str, Any]) -> _Answer:
+    def _call(self, environ: dict[str, Any]) -> Page:
         _require_xml(environ)
         with self._bodies.read(environ) as body:
             # Without a charset spyne does not decode the whole body first, and needs a third less memory.
@@ -173,7 +178,7 @@ class Front:
         reached(BEFORE_REPLY)
         return answer
 
-    def _through(self, environ: dict[str, Any]) -> _Answer:
+    def _through(self, environ: dict[str, Any]) -> Page:
         """Return what the SOAP service answers; its errors stay errors."""
         seen: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -181,22 +186,23 @@ class Front:
             seen.append((status, headers))
 
         body = b"".join(self.soap(environ, note))
-        return _Answer(int(seen[-1][0][:3]), body, _XML)
+        return Page(int(seen[-1][0][:3]), body, _XML)
 
 
-_ROUTES: Mapping[str, Callable[[Front, dict[str, Any]], _Answer]] = {
-    "/": Front._root,
-    "/support": Front._support,
-    "/healthz": Front._healthz,
-}
+def _text(status: int, text: str, *headers: tuple[str, str]) -> Page:
+    return Page(status, f"{text}\n".encode(), _TEXT, headers)
 
 
-def _named(method: str, environ: Mapping[str, Any]) -> tuple[str, str]:
-    """Return method and path for the log, never what a stranger made up."""
-    path = environ.get("PATH_INFO") or "/"
-    return (method if method in ("GET", "HEAD", "POST") else "other"), (
-        path if path in _ROUTES else "elsewhere"
-    )
+def _caller(environ: Mapping[str, Any], behind_proxy: bool) -> str:
+    """Return the address of the client; what a client itself says of it counts for nothing."""
+    address = str(environ.get("REMOTE_ADDR", ""))
+    if not behind_proxy:
+        return address
+    named = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(named))
+    except ValueError:
+        return address
 
 
 def _require_xml(environ: Mapping[str, Any]) -> None:
@@ -229,17 +235,24 @@ class Server:
     tls_cert, tls_key : Path, optional
         Certificate and key in PEM. Without them only this machine is served.
     exchange : Conversation, optional
-        What answers; by default the exchange of the workspace.
+        What answers, without a guard; by default the exchange of the workspace behind one.
+    behind_proxy : bool, optional
+        Something else speaks TLS with the Web Connector, at the workspace's URL, and passes its calls on.
+    pace : Pace, optional
+        How slow a call may be that arrives.
 
     Attributes
     ----------
     url : str
-        Where it listens, once started, ending in ``/``.
+        Where the Web Connector finds it, once started, ending in ``/``.
+    port : int
+        Where it listens, once started.
 
     Raises
     ------
     UsageError
-        Plain HTTP for other machines, or files that are no certificate and key.
+        Plain HTTP for other machines, a proxy for a URL without https, or files that are no certificate
+        and key.
     """
 
     def __init__(
@@ -250,24 +263,37 @@ class Server:
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
         exchange: Conversation | None = None,
+        behind_proxy: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         if (tls_cert is None) != (tls_key is None):
             raise UsageError("a certificate and its key go together")
-        if tls_cert is None and not is_loopback(host):
+        if tls_cert is None and not is_loopback(host) and not behind_proxy:
             raise UsageError(
                 f"plain HTTP on {host} would send the password and the books over the network unprotected: "
-                "use --tls-cert and --tls-key, or --host localhost"
+                "use --tls-cert and --tls-key, --host localhost, or --behind-proxy where something else "
+                "speaks TLS"
+            )
+        if behind_proxy and not workspace.url.startswith("https://"):
+            raise UsageError(
+                f"behind a proxy the Web Connector's URL begins with https://, and {workspace.url} does not: "
+                "make the workspace with the proxy's URL"
             )
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port}: there are ports from 1 to 65535 (0: any free one)")
         self._tls = tls_adapter(tls_cert, tls_key) if tls_cert and tls_key else None
         self._workspace, self._host, self._port = workspace, host, port
-        self._exchange: Conversation = Exchange(workspace) if exchange is None else exchange
+        self._behind_proxy, self._pace = behind_proxy, pace
+        self._attempts = Attempts()
+        self._guard: Guard | None = None
+        if exchange is None:
+            exchange = self._guard = Guard(Exchange(workspace), workspace, self._attempts)
+        self._exchange: Conversation = exchange
         self._servers: list[LimitedServer] = []
         self._threads: list[threading.Thread] = []
         self._asked = False
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self.url = ""
+        self.url, self.port = "", 0
 
     def start(self) -> None:
         """Listen, and serve from now on.
@@ -278,10 +304,17 @@ class Server:
             The port is in use, or the host is none of this machine's.
         """
         listening = listen(self._host, self._port)
-        port = listening[0].getsockname()[1]
+        self.port = listening[0].getsockname()[1]
         name = _public_name(self._host, self._workspace.url)
-        self.url = f"{'https' if self._tls else 'http'}://{name}:{port}/"
-        front = Front(make_app(self._exchange, url=self.url), health_of(self._workspace))
+        self.url = f"{'https' if self._tls else 'http'}://{name}:{self.port}/"
+        if self._behind_proxy:
+            self.url = self._workspace.url
+        try:
+            front = self._front()
+        except ToolkitError:
+            for sock in listening:
+                sock.close()
+            raise
         for sock in listening:
             server = LimitedServer(sock, front, max_body=front.max_body)
             server.ssl_adapter = self._tls
@@ -291,8 +324,21 @@ class Server:
             self._servers.append(server)
             self._threads.append(thread)
 
+    def _front(self) -> Front:
+        health = health_of(self._workspace)
+        return Front(
+            make_app(self._exchange, url=self.url),
+            health,
+            max_body=self._workspace.settings["max_envelope_mb"] << 20,
+            pages=make_pages(health, self._workspace, self._attempts),
+            receiving=getattr(self._exchange, "receiving", None),
+            pace=self._pace,
+            behind_proxy=self._behind_proxy,
+        )
+
     def ask_to_stop(self) -> None:
         """Make :meth:`wait` return; a signal handler may call it, whatever it interrupts."""
+        self._open_no_session()
         self._asked = True
         self._woken.put(None)  # unlike an Event, it may be put to by who interrupts whoever waits for it
 
@@ -312,13 +358,20 @@ class Server:
 
     def stop(self) -> None:
         """Take no more calls, answer those in hand, and let go of the port. Safe to call twice."""
+        self._open_no_session()
         self._asked = True
-        for server in self._servers:
-            server.stop()
-        for thread in self._threads:
+        # All at once: while one waits for the call in hand, the others would take new ones.
+        ending = [threading.Thread(target=server.stop) for server in self._servers]
+        for thread in ending:
+            thread.start()
+        for thread in (*ending, *self._threads):
             thread.join()
         self._servers.clear()
         self._threads.clear()
+
+    def _open_no_session(self) -> None:
+        if self._guard is not None:
+            self._guard.stopping = True
 
 
 def _public_name(host: str, url: str) -> str:
