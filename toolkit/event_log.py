@@ -52,6 +52,8 @@ LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 5
 """How many older files are kept beside the newest."""
 
+_FOR_THE_FILE = frozenset({"request_served", "started", "stopped"})
+"""Events of which people read in another place, or need not; at the level debug they do all the same."""
 _MOST_TEXT = 500
 _WAITING = 1000  # lines that a console may be behind
 _log = logging.getLogger("toolkit.events")
@@ -225,8 +227,8 @@ class _Console(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        # What is no event is for who looks into a defect: people read of it where it is bad.
-        if hasattr(record, "event") or record.levelno >= logging.WARNING or _root_level() <= logging.DEBUG:
+        told = getattr(record, "event", None) not in (None, *_FOR_THE_FILE)
+        if told or record.levelno >= logging.WARNING or _least() <= logging.DEBUG:
             self.say(_in_words(record))
 
     def say(self, line: str) -> None:
@@ -253,7 +255,7 @@ class _Console(logging.Handler):
                     stream.flush()
 
 
-def _root_level() -> int:
+def _least() -> int:
     return logging.getLogger("toolkit").level
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from toolkit import __version__, event_log
 from toolkit.cli.shared import WorkspaceOption, opened
 from toolkit.errors import UsageError
 
@@ -28,21 +31,39 @@ def serve(
         Path | None, typer.Option("--tls-cert", help="Certificate file.", show_default=False)
     ] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Key file.", show_default=False)] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="Plain HTTP: something in front speaks TLS.")
+    ] = False,
+    log_level: Annotated[
+        str, typer.Option("--log-level", help="Least that is told: debug, info, warning or error.")
+    ] = "info",
     workspace: WorkspaceOption = None,
 ) -> None:
     """Serve the Web Connector until Ctrl-C.
 
-    Example: toolkit serve --port 8085
+    What happens is told here, and in logs/server.jsonl of the workspace. Who has not said otherwise is served
+    on this machine only.
+
+    Example: toolkit serve
+             toolkit serve --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
+             toolkit serve --behind-proxy --log-level warning
     """
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key go together")
+    if tls_cert is not None and behind_proxy:
+        raise UsageError("--behind-proxy is for a server without TLS: leave out --tls-cert and --tls-key")
     # Of what is loaded now nothing is ever garbage, and looking for it would take a tenth of the time.
     gc.disable()
     try:
         from toolkit.wc_http import Server
 
-        with opened(ctx, workspace) as ws, ws.reserve(timeout=SECONDS_FOR_OTHERS):
-            server = Server(ws, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key)
+        with ExitStack() as stack:
+            ws = stack.enter_context(opened(ctx, workspace))
+            stack.enter_context(ws.reserve(timeout=SECONDS_FOR_OTHERS))
+            stack.callback(event_log.start(ws.path, log_level))
+            server = Server(
+                ws, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy
+            )
             # Before it listens: whoever reads that it does may stop it at once.
             for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last is Ctrl-Break, on Windows only
                 if hasattr(signal, name):
@@ -50,17 +71,25 @@ def serve(
             server.start()
             gc.freeze()
             gc.enable()
-            _serve(server, ws)
+            _serve(server, ws, behind_proxy=behind_proxy)
+        typer.echo("Stopped.")
     finally:
         gc.enable()
 
 
-def _serve(server: Server, ws: Workspace) -> None:
+def _serve(server: Server, ws: Workspace, *, behind_proxy: bool) -> None:
     """Say where it listens, and wait until it is told to stop."""
     try:
         typer.echo(f"Listening on {server.url} for {ws.company}{' (REHEARSAL)' if ws.rehearsal else ''}")
+        if behind_proxy:
+            typer.echo(f"That is the proxy's address: it is to pass requests on to port {server.port} here.")
         typer.echo(f"Support page: {server.url}support  Stop with Ctrl-C.")
+        event_log.event("started", url=server.url, version=__version__)
         server.wait()
+        event_log.event("stopping")
+    except BaseException as error:
+        event_log.event("ended", level=logging.ERROR, error=type(error).__name__)
+        raise
     finally:
         server.stop()
-    typer.echo("Stopped.")
+        event_log.event("stopped")
