@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,9 +39,9 @@ def at(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @contextlib.contextmanager
-def serving(workspace: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(workspace: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `toolkit serve` and give the process and its URL."""
-    command = [sys.executable, "-m", "toolkit", "-w", str(workspace), "serve", "--port", "0"]
+    command = [sys.executable, "-m", "toolkit", "-w", str(workspace), "serve", "--port", "0", *options]
     flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, creationflags=flags
@@ -47,7 +49,7 @@ def serving(workspace: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.fullmatch(rf"Listening on (http://localhost:\d+/) for {COMPANY}\n", line)
+            found = re.fullmatch(rf"Listening on (https?://\S+/) for {COMPANY}\n", line)
             assert found, line + (process.stderr.read() if process.stderr and not line else "")
             yield process, found[1]
         finally:
@@ -79,6 +81,87 @@ def test_it_answers_keeps_others_out_and_ends_cleanly(at: Any, name: str) -> Non
         assert err == ""
     with Workspace(workspace) as ws:
         ws.set("pilot", "false")  # nothing holds the lock
+
+
+def stopped(process: subprocess.Popen[str]) -> str:
+    """End a server as Ctrl-C does, and return what it said since it listened."""
+    process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+    assert process.stdout is not None  # not `communicate`: it knows nothing of what was read ahead
+    assert process.stderr is not None
+    out, err = process.stdout.read(), process.stderr.read()
+    assert (process.wait(60), err) == (0, "")
+    return out
+
+
+def test_what_happens_is_told_on_the_console_and_in_the_log(at: Any) -> None:
+    workspace = at("fresh")
+    with serving(workspace) as (process, url):
+        get(f"{url}support")
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            get(f"{url}support/jobs")
+        out = stopped(process)
+    lines = (workspace / "logs" / "server.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [line["event"] for line in told if not line["event"].startswith("log")] == [
+        *("started", "request_served", "request_refused", "stopping", "stopped")
+    ]
+    assert (told[0]["url"], told[1]["kind"], told[2]["status"]) == (url, "GET /support", 401)
+    support, refused, stopping, end = out.splitlines()
+    assert support == f"Support page: {url}support  Stop with Ctrl-C."
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  request refused: .*GET /support/jobs.*", refused)
+    assert stopping.endswith("  stopping")
+    assert end == "Stopped."
+
+
+def test_less_is_told_when_less_is_wanted(at: Any) -> None:
+    workspace = at("fresh")
+    with serving(workspace, "--log-level", "warning") as (process, url):
+        get(f"{url}support")
+        assert stopped(process).splitlines() == [
+            f"Support page: {url}support  Stop with Ctrl-C.",
+            "Stopped.",
+        ]
+    assert not (workspace / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--log-level", "loud"), "there is no log level 'loud': take debug, info, warning or error"),
+        (("--behind-proxy",), "behind a proxy the Web Connector's URL begins with https://"),
+        (
+            ("--behind-proxy", "--tls-cert", "cert.pem", "--tls-key", "key.pem"),
+            "--behind-proxy is for a server without TLS",
+        ),
+    ],
+)
+def test_options_that_make_no_sense_change_nothing(
+    toolkit: Toolkit, at: Any, options: tuple[str, ...], said: str
+) -> None:
+    workspace = at("fresh")
+    ran = toolkit("-w", workspace, "serve", "--port", "0", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert not (workspace / "logs").exists()
+
+
+def test_behind_a_proxy_the_address_is_that_of_the_proxy(at: Any) -> None:
+    workspace = at("fresh")
+    text = (workspace / "workspace.toml").read_text(encoding="utf-8")
+    changed = re.sub(r'(?m)^url = ".*"', 'url = "https://billing.example.com/qb/"', text)
+    assert changed != text
+    (workspace / "workspace.toml").write_text(changed, encoding="utf-8")
+    with serving(workspace, "--behind-proxy") as (process, url):
+        assert url == "https://billing.example.com/qb/"
+        assert process.stdout is not None
+        found = re.search(r"pass requests on to port (\d+) here", process.stdout.readline())
+        assert found
+        assert get(f"http://127.0.0.1:{found[1]}/healthz")[0] == 200
+        assert (
+            'address location="https://billing.example.com/qb/"'
+            in get(f"http://127.0.0.1:{found[1]}/?wsdl")[1]
+        )
+        stopped(process)
 
 
 def test_a_web_connector_finishes_an_import_and_an_export_while_the_queue_is_worked_on(
