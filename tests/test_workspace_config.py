@@ -151,6 +151,24 @@ def test_two_processes_that_change_it_lose_nothing(folder: Path) -> None:
     assert found.settings.explicit() == Settings({"page_size": 15}).explicit()
 
 
+def test_a_setting_that_is_set_meanwhile_keeps_the_new_password(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_text = Settings.with_text
+    hashed = config.hash_password("another")
+
+    def slowly(settings: Settings, key: str, text: str) -> Settings:
+        monkeypatch.undo()
+        config.change(folder, password_hash=hashed)
+        return with_text(settings, key, text)
+
+    with Workspace(folder) as ws:
+        monkeypatch.setattr(Settings, "with_text", slowly)
+        ws.set("page_size", "7")
+    found = config.load(folder)
+    assert (found.password_hash, found.settings["page_size"]) == (hashed, 7)
+
+
 def test_a_file_that_another_process_holds_is_not_waited_for_without_end(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

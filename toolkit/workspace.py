@@ -319,8 +319,8 @@ class Workspace:
 
     def qwc(self) -> bytes:
         """Return the ``.qwc`` file that the user adds to the Web Connector."""
-        names = ("company", "user", "url", "owner_id", "file_id", "rehearsal")
-        return build_qwc(**{name: getattr(self, name) for name in names})
+        made = {name: getattr(self, name) for name in ("company", "user", "url", "owner_id", "file_id")}
+        return build_qwc(**made, rehearsal=self.rehearsal, poll_minutes=self.settings["poll_minutes"])
 
     def write_qwc(self) -> Path:
         """Write ``<company>.qwc`` and return its path."""

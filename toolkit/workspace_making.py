@@ -20,6 +20,8 @@ from toolkit.workspace_qwc import OWNER_ID, new_file_id
 LEDGER_FILE = "ledger.sqlite"
 
 FOLDERS = ("inbox", "quickbooks", "billing", "mapping", "reports")
+_NOT_COPIED = ("tls", "logs")
+"""Folders of a server: its key is in one place only, and what it told is nothing to a copy."""
 # Settings that belong to one company file or to one run of a cutover: `init --from` leaves them behind.
 _NOT_CARRIED = ("company_file", "pilot", "auto_approve")
 
@@ -101,7 +103,8 @@ def copy(source: Path, ledger: Ledger, made: config.Config, folder: Path) -> Non
     """Copy a workspace; what its ledger learned about the company file is left behind."""
     require_vacant(folder)
     own = [f"{LEDGER_FILE}{suffix}" for suffix in ("", "-wal", "-shm")]
-    left = shutil.ignore_patterns(*own, LOCK_FILE, HOLDER_FILE, "*.tmp", "*.qwc", config.FILE)
+    own += [LOCK_FILE, HOLDER_FILE, config.FILE, config.LOCK_FILE, *_NOT_COPIED]
+    left = shutil.ignore_patterns(*own, "*.tmp", "*.qwc")
     shutil.copytree(source, folder, ignore=left, dirs_exist_ok=True)
     ledger.copy_to(folder / LEDGER_FILE)
     copied = Ledger(folder / LEDGER_FILE)

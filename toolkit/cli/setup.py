@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
+from toolkit.cli.connect import asked_password
 from toolkit.cli.shared import JsonOption, WorkspaceOption, console, day, emit, finish, opened
-from toolkit.errors import UsageError
 from toolkit.settings import SETTINGS
 from toolkit.workspace import Workspace
 from toolkit.workspace_making import require_vacant
-
-PASSWORD_VARIABLE = "TOOLKIT_WC_PASSWORD"
 
 Directory = Annotated[Path, typer.Argument(help="The folder to make.", show_default=False)]
 CompanyOption = Annotated[str, typer.Option("--company", help="Name of the company.", show_default=False)]
@@ -61,7 +57,7 @@ def init(
         directory,
         company=company,
         user=user,
-        password=_password(),
+        password=asked_password(),
         url=url,
         company_file=company_file,
         cutover_date=cutover,
@@ -88,20 +84,6 @@ def init(
             )
 
         emit(ctx, as_json, document, show)
-
-
-def _password() -> str:
-    known = os.environ.get(PASSWORD_VARIABLE)
-    if known:
-        return known
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"no password for the Web Connector: set {PASSWORD_VARIABLE}, or run it in a terminal"
-        )
-    typed: str = typer.prompt(
-        "Password of the Web Connector", hide_input=True, confirmation_prompt=True, err=True
-    )
-    return typed
 
 
 def set_(

@@ -1,0 +1,149 @@
+"""Commands that connect the Web Connector with us: password, qwc, cert."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toolkit import workspace_config as config
+from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened
+from toolkit.errors import UsageError
+from toolkit.workspace_files import file_name, write_atomically
+from toolkit.workspace_qwc import require_replaceable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from toolkit.workspace import Workspace
+
+PASSWORD_VARIABLE = "TOOLKIT_WC_PASSWORD"
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another when it is typed
+
+
+# --- the password -------------------------------------------------------------------------------------------
+
+
+def asked_password() -> str:
+    """Return the Web Connector's password, of the environment or of who is at the terminal, asked twice.
+
+    Raises
+    ------
+    UsageError
+        Neither has one.
+    """
+    known = os.environ.get(PASSWORD_VARIABLE)
+    if known:
+        return known
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"no password for the Web Connector: set {PASSWORD_VARIABLE}, or run it in a terminal"
+        )
+    typed: str = typer.prompt(
+        "Password of the Web Connector", hide_input=True, confirmation_prompt=True, err=True
+    )
+    return typed
+
+
+def _generated() -> str:
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(4))
+
+
+def password(
+    ctx: typer.Context,
+    generate: Annotated[bool, typer.Option("--generate", help="Make one up, and print it once.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the Web Connector's password.
+
+    It comes from TOOLKIT_WC_PASSWORD or is asked for, twice. A server that runs
+    knows it at once. Type the same into the Web Connector.
+
+    Example: toolkit password --generate
+    """
+    with opened(ctx, workspace) as ws:
+        made = _generated() if generate else asked_password()
+        source = "generated" if generate else "environment" if os.environ.get(PASSWORD_VARIABLE) else "typed"
+        config.change(ws.path, password_hash=config.hash_password(made))
+        document = {"workspace": str(ws.path), "user": ws.user, "source": source}
+        if generate:
+            document["password"] = made
+
+        def show(console: Console) -> None:
+            of = f" from {PASSWORD_VARIABLE}" if source == "environment" else ""
+            console.print(
+                f"The password of {ws.user} is changed{of}; a server that runs knows it.", markup=False
+            )
+            if generate:
+                console.print(f"It is, and is shown only now: {made}", markup=False, soft_wrap=True)
+            console.print(
+                "Type the same into the Web Connector, in the column Password; until then it gets no access."
+            )
+
+        emit(ctx, as_json, document, show)
+
+
+# --- the .qwc file ------------------------------------------------------------------------------------------
+
+
+def qwc(
+    ctx: typer.Context,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="File or folder to write it to.", show_default=False)
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="From now on the Web Connector finds us there.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace whatever is there.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the .qwc file again, with the same identity.
+
+    Added to the Web Connector again it replaces the entry there.
+
+    Example: toolkit qwc --to acme.qwc
+    """
+    with opened(ctx, workspace) as ws:
+        wanted = None if url is None else config.endpoint(url)
+        path = _place(ws, to)
+        if not force:
+            require_replaceable(path, ws.file_id)
+        if wanted is not None and wanted != ws.url:
+            config.change(ws.path, url=wanted)
+        data = ws.qwc()
+        write_atomically(path, lambda file: file.write(data))
+        document = {
+            "qwc": str(path),
+            "url": ws.url,
+            "user": ws.user,
+            "file_id": ws.file_id,
+            "owner_id": ws.owner_id,
+            "poll_minutes": ws.settings["poll_minutes"],
+        }
+
+        def show(console: Console) -> None:
+            console.print(f"{path} written, for {ws.url}", markup=False, soft_wrap=True)
+            console.print(
+                "Add it in the Web Connector on the QuickBooks machine; it replaces the entry there."
+            )
+
+        emit(ctx, as_json, document, show)
+
+
+def _place(ws: Workspace, to: Path | None) -> Path:
+    """Return where the file goes; ``UsageError`` where that cannot be."""
+    if to is None or to.is_dir():
+        return (to or ws.path) / f"{file_name(ws.company, 'company')}.qwc"
+    if to.suffix.lower() != ".qwc":
+        raise UsageError(f"--to {to}: Windows knows the file by a name that ends in .qwc")
+    if not to.parent.is_dir():
+        raise UsageError(f"--to {to}: there is no folder {to.parent}")
+    return to
