@@ -183,6 +183,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "wc_attempts",
         "wc_guard",
         "wc_pages",
+        "wc_streams",
         "wc_cheroot",
         "wc_body",
         "wc_http",

@@ -12,9 +12,9 @@ import pytest
 from web_connector_calls import Scripted, ask, document
 
 from toolkit.wc_body import LARGE, Bodies, OneShot, Pace, Refused, drain
-from toolkit.wc_cheroot import _Chunks
 from toolkit.wc_http import Front
 from toolkit.wc_server import make_app
+from toolkit.wc_streams import Chunks
 from toolkit.wc_support import Health
 
 TICKET = "0123456789abcdef0123456789abcdef"
@@ -73,7 +73,7 @@ def test_a_body_is_whole_however_it_arrives() -> None:
 @pytest.mark.parametrize("size", [1, 3, 1 << 16])
 def test_chunks(sent: bytes, body: bytes, size: int) -> None:
     stream = io.BufferedReader(io.BytesIO(sent + b"GET /"))
-    chunks = _Chunks(stream)
+    chunks = Chunks(stream)
     got = b""
     while block := chunks.read(size):
         assert not chunks.finished
@@ -100,7 +100,7 @@ def test_chunks(sent: bytes, body: bytes, size: int) -> None:
     ],
 )
 def test_what_is_no_chunk(sent: bytes) -> None:
-    chunks = _Chunks(io.BufferedReader(io.BytesIO(sent)))
+    chunks = Chunks(io.BufferedReader(io.BytesIO(sent)))
     with pytest.raises(ValueError, match=r"chunk|trailers|length"):
         while chunks.read(1 << 16):
             pass

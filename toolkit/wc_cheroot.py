@@ -6,10 +6,11 @@ handshake in the loop that accepts connections, where one silent client holds up
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import logging
-import re
+import queue
 import socket
 import ssl
 import sys
@@ -18,137 +19,111 @@ from pathlib import Path
 from typing import Any
 
 from cheroot import errors
-from cheroot.makefile import MakeFile, StreamReader
-from cheroot.server import HTTPConnection
+from cheroot.connections import ConnectionManager
+from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as CherootServer
 
 from toolkit.errors import UsageError
+from toolkit.event_log import event
 from toolkit.wc_server import WsgiApp
+from toolkit.wc_streams import Chunks, Whole, make_file
 
 __all__ = ["LimitedServer", "is_loopback", "listen", "tls_adapter"]
 
 READ_SECONDS = 20
 """Longest silence within a request, and longest pause between two on one connection."""
-HEADER_SECONDS = 30
+HEADER_SECONDS = 10
 """Until the headers of a request are there; the TLS handshake included."""
 BODY_SECONDS = 900
 """Until a body is there: 256 MB on a line of 2.5 Mbit/s."""
 STOP_SECONDS = 60
 """Until the calls in hand are answered, when the server stops."""
+TURN_AWAY_SECONDS = 1.0
+"""Longest wait for somebody whom there is no place for to take the answer."""
 HEADER_BYTES = 32 * 1024
-LINE_BYTES = 4096
-"""Longest line between two chunks, and longest trailer."""
-MOST_TRAILERS = 64
-THREADS = 12
+THREADS = 32
+QUEUED = 64
+"""How many connections may wait for a thread; whoever comes then is turned away."""
+WAITING = 100
+"""How many may be open and silent, each of the servers: Windows watches 512 at most, macOS opens 256."""
 
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 _TAKEN_ON_WINDOWS = {10013, 10048}  # WSAEACCES: taken exclusively; WSAEADDRINUSE
 
-_log = logging.getLogger(__name__)
+_NO_PLACE = b"There is no place for you just now: try again later.\n"
+_TURNED_AWAY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\nRetry-After: 30\r\nConnection: close\r\n\r\n%s" % (len(_NO_PLACE), _NO_PLACE)
+)
 
 
-class _DeadlineIO(socket.SocketIO):
-    """The bytes of a connection, until a deadline."""
+class _Headers(HeaderReader):
+    """The headers of a request, each of them in one spelling: WSGI knows no ``-`` from ``_``."""
 
-    deadline = float("inf")
-
-    def readinto(self, buffer: Any) -> int | None:
-        if time.monotonic() > self.deadline:
-            raise TimeoutError("timed out")  # the words by which cheroot knows it
-        try:
-            return super().readinto(buffer)
-        except ssl.SSLError as error:  # a handshake that fails, plain HTTP: nobody to answer to
-            if isinstance(error, TimeoutError):
-                raise
-            raise errors.FatalSSLAlert(*error.args) from error
+    def _allow_header(self, key_name: bytes) -> bool:
+        return b"_" not in key_name
 
 
-class _Reader(StreamReader):
-    def __init__(self, sock: socket.socket, mode: str, bufsize: int) -> None:
-        super().__init__(sock, mode, bufsize)
-        self._raw = _DeadlineIO(sock, "r")
-
-
-def _make_file(sock: socket.socket, mode: str = "r", bufsize: int = -1) -> Any:
-    return _Reader(sock, mode, bufsize) if "r" in mode else MakeFile(sock, mode, bufsize)
-
-
-class _Whole:
-    """A body of a stated length; a read waits for one packet at most, so that its reader keeps the time."""
-
-    def __init__(self, stream: Any, length: int) -> None:
-        self._stream, self._left = stream, max(0, length)
-
-    @property
-    def finished(self) -> bool:
-        """Whether what comes next on the connection is no part of it."""
-        return not self._left
-
-    def read(self, size: int) -> bytes:
-        """Return what is there, ``b""`` at the end."""
-        block: bytes = self._stream.read1(min(size, self._left)) if self._left else b""
-        self._left -= len(block)
-        return block
-
-
-class _Chunks:
-    """A body in chunks, of any size; cheroot's own takes each chunk as a whole, however long.
-
-    Source: RFC 9112, section 7.1.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream, self._left = stream, 0
-        self.finished = False
-
-    def read(self, size: int) -> bytes:
-        """Return what is there, ``b""`` at the end; ``ValueError`` for what is no chunk."""
-        if self.finished:
-            return b""
-        if not self._left:
-            self._left = self._next_length()
-            if not self._left:
-                return self._end()
-        block: bytes = self._stream.read1(min(size, self._left))
-        if not block:
-            raise ValueError("the body ends within a chunk")
-        self._left -= len(block)
-        if not self._left and self._line() != b"\r\n":
-            raise ValueError("a chunk is longer than it says")
-        return block
-
-    def _end(self) -> bytes:
-        for _ in range(MOST_TRAILERS):  # they say nothing to us
-            if self._line() == b"\r\n":
-                self.finished = True
-                return b""
-        raise ValueError("the trailers have no end")
-
-    def _next_length(self) -> int:
-        found = re.match(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;|\r\n$)", self._line())
-        if not found:
-            raise ValueError("no length of a chunk")
-        return int(found[1], 16)
-
-    def _line(self) -> bytes:
-        line: bytes = self._stream.readline(LINE_BYTES)
-        if not line.endswith(b"\r\n"):
-            raise ValueError("a line between chunks has no end")
-        return line
+class _Request(HTTPRequest):
+    header_reader = _Headers()
 
 
 class _Connection(HTTPConnection):
+    RequestHandlerClass = _Request
     rbufsize = 1 << 16
     spoke = False  # whether anything came from the client yet
 
     def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
-        super().__init__(server, sock, _make_file)
+        super().__init__(server, sock, make_file)
 
     def communicate(self) -> Any:
         self.rfile.raw.deadline = time.monotonic() + HEADER_SECONDS
         return super().communicate()  # type: ignore[no-untyped-call]
+
+    def turn_away(self) -> None:
+        """Say that there is no place, and wait a moment for that to be read."""
+        until = time.monotonic() + TURN_AWAY_SECONDS
+        self.socket.settimeout(TURN_AWAY_SECONDS)
+        self.wfile.write(_TURNED_AWAY)
+        self.socket.shutdown(socket.SHUT_WR)
+        while time.monotonic() < until and self.socket.recv(1 << 16):
+            pass  # closed with something unread, the answer would be lost on its way
+
+
+class _Connections(ConnectionManager):
+    """Those that are open and silent: only so many, and the longest silent ones make room for others.
+
+    As cheroot has it, strangers who open connections and say nothing use up all that a process may open;
+    from then on it tries to accept the next one without end.
+    """
+
+    _selector: Any
+    _crowded = False
+
+    def _expire(self, threshold: float) -> None:
+        """Close those that were not used since; called by the thread that watches them, and by no other."""
+        used = sorted(one.last_used for _, one in self._selector.connections if one is not self.server)
+        if self._crowded:
+            threshold, self._crowded = float("inf"), False
+        elif len(used) > WAITING:
+            threshold = max(threshold, used[-WAITING])
+        unstubbed: Any = super()
+        unstubbed._expire(threshold)
+
+    def _from_server_socket(self, server_socket: socket.socket) -> Any:
+        unstubbed: Any = super()
+        try:
+            if len(self._selector) > 2 * WAITING:  # more at once than make room in time
+                server_socket.accept()[0].close()
+                return None
+            return unstubbed._from_server_socket(server_socket)
+        except OSError as error:  # this process may open no more
+            event("connection_trouble", level=logging.WARNING, error=type(error).__name__)
+            self._crowded = True
+            time.sleep(0.05)
+            return None
 
 
 class _Gateway(Gateway_10):
@@ -157,9 +132,9 @@ class _Gateway(Gateway_10):
         stream = request.conn.rfile
         stream.raw.deadline = time.monotonic() + BODY_SECONDS  # the headers are there
         request.rfile = (
-            _Chunks(stream)
+            Chunks(stream)
             if request.chunked_read
-            else _Whole(stream, int(request.inheaders.get(b"Content-Length", 0)))
+            else Whole(stream, int(request.inheaders.get(b"Content-Length", 0)))
         )
         return super().get_environ()  # type: ignore[no-untyped-call]
 
@@ -215,6 +190,8 @@ class LimitedServer(CherootServer):
     """
 
     ConnectionClass = _Connection
+    _connections: Any
+    _unservicable_conns: Any
 
     def __init__(self, listening: socket.socket, app: WsgiApp, *, max_body: int) -> None:
         super().__init__(
@@ -225,7 +202,8 @@ class LimitedServer(CherootServer):
             request_queue_size=64,
             timeout=READ_SECONDS,
             shutdown_timeout=STOP_SECONDS,
-            accepted_queue_size=256,
+            accepted_queue_size=QUEUED,
+            accepted_queue_timeout=0,  # the thread that would wait is the one that accepts the others
         )
         self._listening = listening
         self.gateway = _Gateway
@@ -238,22 +216,48 @@ class LimitedServer(CherootServer):
         self.socket = self._listening
         return self._listening
 
+    def prepare(self) -> None:
+        """Begin to listen; :meth:`serve` is to follow."""
+        super().prepare()
+        self._connections.close()
+        self._connections = _Connections(self)
+
     def process_conn(self, conn: _Connection) -> None:
         """Give a connection to a thread once its client says something.
 
         As cheroot has it a new connection takes a thread at once: as many silent ones as there are threads
         would hold up everybody until they are timed out.
         """
-        if conn.spoke:
-            super().process_conn(conn)
+        if not conn.spoke:
+            conn.spoke = True  # when it comes here again
+            self._connections.put(conn)
             return
-        conn.spoke = True  # when it comes here again
-        unstubbed: Any = self  # what waits for idle connections; `put` closes those that stay so
-        unstubbed._connections.put(conn)
+        try:
+            self.requests.put(conn)
+        except queue.Full:
+            self._unservicable_conns.put(conn)
+
+    def _serve_unservicable(self) -> None:
+        """Turn away whom there is no place for, in a thread of its own, until the server stops."""
+        while isinstance(conn := self._unservicable_conns.get(), _Connection):
+            event("request_refused", status=503, reason="queue full", address=conn.remote_addr or "")
+            try:
+                with contextlib.suppress(OSError, errors.FatalSSLAlert):
+                    conn.turn_away()
+                with contextlib.suppress(OSError):
+                    conn.close()
+            except Exception as error:
+                event("connection_trouble", level=logging.ERROR, error=type(error).__name__)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        """Log what cheroot has to say; it quotes nothing but addresses and its own errors."""
-        _log.log(min(level, logging.WARNING), "%.200s", msg.replace("\n", " "))
+        """Tell of what cheroot has to say; of an error its class only, since its words may quote a client."""
+        error = sys.exc_info()[1]
+        event(
+            "connection_trouble",
+            level=min(level, logging.WARNING),
+            error="" if error is None else type(error).__name__,
+            reason="" if traceback else " ".join(msg.split())[:200],
+        )
 
 
 def is_loopback(host: str) -> bool:
