@@ -15,12 +15,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
+import requests
+from exchange_world import PASSWORD, World, customer, invoice
+from lxml import etree
+from web_connector_calls import document
 
 from toolkit import event_log
 from toolkit.errors import UsageError
 from toolkit.event_log import LEVELS, LOG, event, start
+from toolkit.exchange import Exchange
+from toolkit.rehearsal import WebConnector
+from toolkit.wc_http import Server
+from toolkit.workspace import Workspace
+from toolkit.workspace_backup import backup
 
 OTHER = logging.getLogger("toolkit.wc_cheroot")
 
@@ -262,3 +272,114 @@ def test_a_service_without_a_console_logs_all_the_same(
             event("first")
             event("second")
     assert [line["event"] for line in lines_of(tmp_path / LOG)] == ["first", "second"]
+
+
+# --- a whole session ----------------------------------------------------------------------------------------
+
+NAME = "Zebedee & Quux Ltd"
+TRACES = ("Zebedee", "Quux", PASSWORD, "no such password", "Books", ".qbw")
+"""Of a customer, of passwords and of a company file: nothing of it belongs into a log."""
+
+
+class Line:
+    """A Web Connector's line to a server, call by call."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def call(self, operation: str, **parts: object) -> list[str]:
+        inner = "".join(f"<{name}>{escape(str(text))}</{name}>" for name, text in parts.items())
+        headers = {"Content-Type": "text/xml", "User-Agent": NAME, "X-Forwarded-For": NAME}
+        reply = requests.post(self.url, document(operation, inner), headers=headers, timeout=20)
+        result = etree.fromstring(reply.content)[0][0][0]
+        return [child.text or "" for child in result] if len(result) else [result.text or ""]
+
+    def ask(self, ticket: str, world: World) -> str:
+        parts = {"strHCPResponse": world.hcp(), "strCompanyFileName": world.company.file_path}
+        versions = {"qbXMLCountry": "US", "qbXMLMajorVers": 13, "qbXMLMinorVers": 0}
+        return self.call("sendRequestXML", ticket=ticket, **parts, **versions)[0]
+
+
+def go_wrong(line: Line, world: World, patch: pytest.MonkeyPatch) -> str:
+    """Let all go wrong in a session that can, each time with the customer's name; return its ticket."""
+    ticket, word = line.call("authenticate", strUserName=NAME, strPassword="no such password")
+    assert (ticket, word) == ("", "nvu")
+    ticket, _ = line.call("authenticate", strUserName=world.ws.user, strPassword=PASSWORD)
+    assert "Query" in line.ask(ticket, world) or "CustomerAdd" in line.ask(ticket, world)
+    (percent,) = line.call(
+        "receiveResponseXML", ticket=ticket, response=f"<QBXML>{NAME}", hresult="", message=""
+    )
+    assert percent == "-1"
+    line.ask(ticket, world)
+    line.call("receiveResponseXML", ticket=ticket, response="", hresult="0x80040421", message=f"See {NAME}.")
+    (said,) = line.call("getLastError", ticket=ticket)
+    assert NAME in said
+    with patch.context() as broken:
+        broken.setattr(Exchange, "last_error", lambda exchange, ticket: {}[NAME])
+        assert (
+            "Internal error"
+            in requests.post(
+                line.url,
+                document("getLastError", f"<ticket>{ticket}</ticket>"),
+                headers={"Content-Type": "text/xml"},
+                timeout=20,
+            ).text
+        )
+    line.call("connectionError", ticket=ticket, hresult="0x80040408", message=NAME)
+    line.call("closeConnection", ticket=ticket)
+    requests.get(f"{line.url}{NAME}", timeout=20)
+    for password in ("no such password", PASSWORD):
+        requests.get(f"{line.url}support/jobs", auth=(world.ws.user, password), timeout=20)
+    return ticket
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_session_leaves_no_customer_no_password_and_no_ticket_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World.make(tmp_path)
+    world.export(customer("1", NAME), invoice("1", "10.00", of="customer:1"))
+    tickets: list[str] = []
+    with logging_to(world.ws.path, "debug", console=True):
+        server = Server(world.ws, port=0)
+        server.start()
+        try:
+            tickets.append(go_wrong(Line(server.url), world, monkeypatch))
+            identity = {"owner_id": world.ws.owner_id, "file_id": world.ws.file_id}
+            seen = {"authenticate": lambda result: tickets.append(result[0])}
+            connector = WebConnector(
+                server.url,
+                world.ws.user,
+                PASSWORD,
+                world.company,
+                on_call=lambda name, result: seen.get(name, lambda result: None)(result),
+                **identity,
+            )
+            for _ in range(4):
+                world.clock.wait(100)
+                connector.run()
+        finally:
+            server.stop()
+    assert world.statuses() == {"customer:1": "applied", "invoice:1": "applied"}
+    log, shown = (world.ws.path / LOG).read_text(encoding="utf-8"), capsys.readouterr()
+    told = lines_of(world.ws.path / LOG)
+    assert len(told) > 20
+    assert [line for line in told if "incident" in line["event"] or "incident" in line.get("text", "")]
+    assert len(shown.out.splitlines()) == len(told)
+    assert shown.err == ""
+    opened = [ticket for ticket in tickets if ticket]
+    assert len(opened) >= 2
+    for trace in (*TRACES, *opened, world.ws.file_id.strip("{}")):
+        assert trace not in log
+        assert trace not in shown.out
+
+
+def test_the_log_stays_where_the_server_runs(tmp_path: Path) -> None:
+    with Workspace.create(tmp_path / "acme", company="Acme", password=PASSWORD) as ws:
+        with logging_to(ws.path):
+            event("started")
+        assert (ws.path / LOG).exists()
+        assert LOG.as_posix() not in backup(ws.path, tmp_path / "acme.zip", whole=True).members
+        ws.copy_to(tmp_path / "copy").close()
+    assert not (tmp_path / "copy" / LOG.parent).exists()
