@@ -277,7 +277,7 @@ def test_a_service_without_a_console_logs_all_the_same(
 # --- a whole session ----------------------------------------------------------------------------------------
 
 NAME = "Zebedee & Quux Ltd"
-TRACES = ("Zebedee", "Quux", PASSWORD, "no such password", "Books", ".qbw")
+TRACES = ("Zebedee", "Quux", PASSWORD, "no such password", ".qbw")
 """Of a customer, of passwords and of a company file: nothing of it belongs into a log."""
 
 
