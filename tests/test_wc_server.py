@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lxml import etree
 from web_connector_calls import NS, Reply, Scripted, ask, document, envelope, rpc
 
 from toolkit.errors import ProtocolError
+from toolkit.wc_body import OneShot
 from toolkit.wc_envelope import parse_call
 from toolkit.wc_server import incident, make_app
 
@@ -122,6 +124,22 @@ def test_a_version_that_is_no_number_is_no_fault(app: Any, exchange: Scripted) -
     assert exchange.calls == [("next_request", "", "", "", "", 0, 0)]
 
 
+def test_an_answer_of_whatever_shape_is_its_text(app: Any, exchange: Scripted) -> None:
+    for inner in (
+        "<response>a</response><response>t</response>",
+        '<response xmlns="urn:other">t</response>',
+        "<response>t<b>c</b>d</response>tail",
+        "<response><![CDATA[t]]></response>",
+        '<response xsi:type="xsd:string">t</response>',
+    ):
+        call(app, document("receiveResponseXML", f"<ticket>k</ticket>{inner}<message>m</message>"))
+    assert exchange.calls == [("take_answer", "k", "t", "", "m")] * 5
+    exchange.calls.clear()
+    call(app, document("receiveResponseXML", "<response><b>c</b></response>"))
+    call(app, document("getLastError", "<response>t</response>"))
+    assert exchange.calls == [("take_answer", "", "", "", ""), ("last_error", "")]
+
+
 def test_parameters_in_another_order_and_unknown_ones(app: Any, exchange: Scripted) -> None:
     call(
         app,
@@ -199,6 +217,35 @@ def test_answers_beyond_every_default_limit(app: Any, exchange: Scripted) -> Non
         ).findtext(f".//{{{NS}}}sendRequestXMLResult")
         == large
     )
+
+
+@pytest.mark.parametrize("mark", ["", "€", "😀"])
+def test_an_answer_is_in_memory_once_as_it_came(mark: str) -> None:
+    """A str of it would be up to four times as long."""
+
+    class Taking(Scripted):
+        peak = 0
+
+        def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
+            assert response == answer  # without a copy
+            self.peak = tracemalloc.get_traced_memory()[1]
+            return 100
+
+    answer = mark.encode() + b"<row/>" * 500_000
+    body = document("receiveResponseXML", f"<response>{answer.decode().replace('<', '&lt;')}</response>")
+    exchange = Taking()
+    app = make_app(exchange)
+    call(app, document("getLastError"))  # what is made once is made
+    given = OneShot(body)
+    size = len(body)
+    del body
+    tracemalloc.start()
+    try:
+        held = tracemalloc.get_traced_memory()[0]
+        assert ask(app, **{"wsgi.input": given, "CONTENT_LENGTH": str(size)}).results == ["100"]
+    finally:
+        tracemalloc.stop()
+    assert exchange.peak - held < 1.5 * len(answer)
 
 
 # --- what is no call ----------------------------------------------------------------------------------------

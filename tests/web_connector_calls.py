@@ -70,8 +70,9 @@ class Scripted:
         self._note("next_request", ticket, hcp, company_file, country, major, minor)
         return self.request
 
-    def take_answer(self, ticket: str, response: str, hresult: str, message: str) -> int:
-        self._note("take_answer", ticket, response, hresult, message)
+    def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
+        text = response if isinstance(response, str) else response.decode()
+        self._note("take_answer", ticket, text, hresult, message)
         return self.percent
 
     def last_error(self, ticket: str) -> str:

@@ -115,7 +115,7 @@ class Exchange:
 
         return self._in_session(ticket, choose, "")
 
-    def take_answer(self, ticket: str, response: str, hresult: str, message: str) -> int:
+    def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
         """Keep and read an answer; return the percent done, or a negative number on an error.
 
         100 is returned only when nothing is left to send. An answer that came before changes nothing; one
@@ -128,7 +128,7 @@ class Exchange:
                 if open_set is None or open_set.session != ticket:
                     raise ProtocolError(explain_hresult(hresult.strip(), message))
                 return self._take_failure(session, open_set, hresult.strip(), message)
-            data = response.encode("utf-8", "replace")
+            data = response.encode("utf-8", "replace") if isinstance(response, str) else response
             if open_set is None or not self._answers(session, open_set, data):
                 self._ws.save_answer(data, name="unasked")
                 strange = int(session.facts.get("strange", 0)) + (open_set is not None)

@@ -77,7 +77,7 @@ class Guard:
         """Return what the exchange returns."""
         return self._exchange.next_request(ticket, hcp, company_file, country, major, minor)
 
-    def take_answer(self, ticket: str, response: str, hresult: str, message: str) -> int:
+    def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
         """Return what the exchange returns."""
         return self._exchange.take_answer(ticket, response, hresult, message)
 

@@ -26,7 +26,7 @@ from lxml import etree
 
 from toolkit import __version__
 from toolkit.errors import ProtocolError
-from toolkit.wc_envelope import legal_text, parse_call
+from toolkit.wc_envelope import legal_text, parse_call, take_text
 
 __all__ = ["NAMESPACE", "Conversation", "incident", "make_app"]
 
@@ -70,6 +70,7 @@ _DESCRIBED = (
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _PORT = "QBWebConnectorSvcSoap"
+_ANSWER = "response"
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +84,9 @@ class Conversation(Protocol):
     def next_request(  # noqa: D102
         self, ticket: str, hcp: str, company_file: str, country: str, major: int, minor: int
     ) -> str: ...
-    def take_answer(self, ticket: str, response: str, hresult: str, message: str) -> int: ...  # noqa: D102
+    def take_answer(  # noqa: D102 - text, or as it came: in UTF-8
+        self, ticket: str, response: str | bytes, hresult: str, message: str
+    ) -> int: ...
     def last_error(self, ticket: str) -> str: ...  # noqa: D102
     def connection_error(self, ticket: str, hresult: str, message: str) -> str: ...  # noqa: D102
     def close(self, ticket: str) -> str: ...  # noqa: D102
@@ -159,7 +162,7 @@ class QBWebConnectorSvc(Service):
         )
 
     @rpc(_Text, _Text, _Text, _Text, _returns=_Number, _port_type=_PORT)
-    def receiveResponseXML(ctx: Any, ticket: str, response: str, hresult: str, message: str) -> int:  # noqa: N805
+    def receiveResponseXML(ctx: Any, ticket: str, response: bytes, hresult: str, message: str) -> int:  # noqa: N805
         return ctx.app.exchange.take_answer(ticket, response, hresult, message)  # type: ignore[no-any-return]
 
     @rpc(_Text, _Text, _Text, _returns=_Text, _port_type=_PORT)
@@ -215,9 +218,9 @@ class _Application(Application):
         ctx.in_object = [
             value if value is not None else 0 if issubclass(kind, Integer32) else "" for value, kind in given
         ]
-        ctx.in_document = ctx.in_body_doc = ctx.in_string = (
-            None  # an answer of 100 MB is held once, not thrice
-        )
+        if _ANSWER in kinds:
+            ctx.in_object[list(kinds).index(_ANSWER)], ctx.udc = ctx.udc, None
+        ctx.in_document = ctx.in_body_doc = None
         try:
             answer = super().call_wrapper(ctx)
         except Exception as error:
@@ -235,12 +238,15 @@ class _Envelope(Soap11):
     """SOAP 1.1 as the Web Connector speaks it, document or RPC style."""
 
     def create_in_document(self, ctx: Any, charset: str | None = None) -> None:
-        ctx.in_document = parse_call(b"".join(ctx.in_string))
+        body = b"".join(ctx.in_string)
+        ctx.in_string = None
+        ctx.in_document = parse_call(body)
 
     def decompose_incoming_envelope(self, ctx: Any, message: object = None) -> None:
         name = etree.QName(ctx.in_document).localname
         if name not in _OPERATIONS:
             raise ProtocolError("there is no such operation: the WSDL at /?wsdl lists those there are")
+        ctx.udc = take_text(ctx.in_document, _ANSWER)  # an answer of 100 MB is held once, and never as str
         ctx.in_header_doc, ctx.in_body_doc = None, ctx.in_document
         ctx.method_request_string = f"{{{NAMESPACE}}}{name}"
 
