@@ -56,7 +56,7 @@ def test_every_command_of_the_design_is_there() -> None:
     named = (
         "demo init set load land import table add-item jobs approve hold release cancel show serve map"
         " carry-forward export reconcile requeue undo rehearse doctor backup restore here fix resolve"
-        " qwc password"
+        " qwc cert password"
     )
     assert set(COMMANDS) == set(named.split())
 

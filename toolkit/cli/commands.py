@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "init": Command("setup", "init", "Make a workspace, and the .qwc file for the Web Connector."),
     "set": Command("setup", "set_", "List the settings, show one, or change one."),
     "qwc": Command("connect", "qwc", "Write the .qwc file again, with the same identity."),
+    "cert": Command("connect", "cert", "Make a certificate for https, for Windows to trust."),
     "password": Command("connect", "password", "Change the Web Connector's password."),
     "doctor": Command("setup", "doctor", "Check the set-up and say in plain words what to mend."),
     "backup": Command("backup", "backup", "Save ledger, decisions and settings in one file."),

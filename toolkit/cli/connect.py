@@ -7,6 +7,7 @@ import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -19,6 +20,7 @@ from toolkit.workspace_qwc import require_replaceable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from toolkit.wc_certificate import Made
     from toolkit.workspace import Workspace
 
 PASSWORD_VARIABLE = "TOOLKIT_WC_PASSWORD"
@@ -147,3 +149,78 @@ def _place(ws: Workspace, to: Path | None) -> Path:
     if not to.parent.is_dir():
         raise UsageError(f"--to {to}: there is no folder {to.parent}")
     return to
+
+
+# --- the certificate ----------------------------------------------------------------------------------------
+
+
+def cert(
+    ctx: typer.Context,
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="Another name it is good for.", metavar="<str>", show_default=False),
+    ] = None,
+    renew: Annotated[bool, typer.Option("--renew", help="Make another; the old one is kept beside.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a certificate for https, for Windows to trust.
+
+    It is for the host of the workspace's URL, which `toolkit qwc --url` changes.
+
+    On the QuickBooks machine, as administrator, with toolkit.cer alone there:
+    certutil -addstore -f Root toolkit.cer
+
+    Or double-click it there: Install Certificate, Local Machine, Trusted Root
+    Certification Authorities. The key, toolkit.key, stays on this machine.
+
+    Then serve with both: toolkit serve --host 0.0.0.0 --tls-cert F --tls-key F
+
+    Example: toolkit cert --name books.example.com
+    """
+    from toolkit import wc_certificate
+
+    with opened(ctx, workspace) as ws:
+        made = wc_certificate.make(
+            ws.path / wc_certificate.FOLDER, [*_host(ws, name or []), "localhost"], renew=renew
+        )
+        document = {
+            "certificate": str(made.certificate),
+            "key": str(made.key),
+            "names": list(made.says.names),
+            "not_before": made.says.not_before.isoformat(),
+            "not_after": made.says.not_after.isoformat(),
+            "kept": [str(path) for path in made.kept],
+        }
+
+        def show(console: Console) -> None:
+            for line in _what_next(ws, made):
+                console.print(line, markup=False, soft_wrap=True)
+
+        emit(ctx, as_json, document, show)
+
+
+def _host(ws: Workspace, more: list[str]) -> list[str]:
+    """Return the names that a certificate is for; ``UsageError`` where nobody asks for one."""
+    parts = urlsplit(ws.url)
+    if parts.scheme == "https":
+        return [str(parts.hostname), *more]
+    if more:
+        return more
+    raise UsageError(
+        f"{ws.url} needs no certificate: https is for a Web Connector on another machine. Say first where it"
+        " finds this one: toolkit qwc --url https://NAME:8085/"
+    )
+
+
+def _what_next(ws: Workspace, made: Made) -> list[str]:
+    name, until = made.certificate.name, made.says.not_after
+    return [
+        f"{made.certificate} is good for {', '.join(made.says.names)} until {until:%Y-%m-%d}.",
+        *(f"The one before is {path}; named back, it is as before." for path in made.kept),
+        f"1. Copy {name} to the QuickBooks machine, and never {made.key.name}.",
+        f"2. There, as administrator: certutil -addstore -f Root {name}",
+        "   (or double-click it: Install Certificate, Local Machine, Trusted Root Certification Authorities)",
+        f'3. Here: toolkit -w "{ws.path}" serve --host 0.0.0.0 --tls-cert "{made.certificate}"'
+        f' --tls-key "{made.key}"',
+    ]
