@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from urllib.parse import quote
 from toolkit import workspace_config as config
 from toolkit.errors import ToolkitError
 from toolkit.event_log import event
+from toolkit.ledger_records import REFRESHES
 from toolkit.tables import to_rows
 from toolkit.wc_attempts import CALLER, Attempts
 from toolkit.wc_support import JOB_STATES, Health, ago, document, rows, support_page
@@ -228,28 +230,38 @@ def _last_session(workspace: Workspace, now: dt.datetime) -> str:
 
 
 def _cells(row: Mapping[str, Any], meta: Mapping[str, Any], now: dt.datetime) -> tuple[str, ...]:
-    """Return what a job's row says, as text."""
-    kind = str(row["kind"])
-    reads = kind.startswith("import:")
-    what = f"import of {kind.removeprefix('import:').replace('_', ' ')}" if reads else kind
-    if row["range_start"] or row["range_end"]:
-        what += f", {row['range_start'] or 'the first'} to {row['range_end'] or 'the last'}"
+    """Return what a job's row says, as text; some of it in lines."""
     states = ("applied", "rejected", "unknown", "skipped", "pending")
     counts = [f"{row[name]:,} {name}" for name in states if row[name]]
-    totals = [
-        f"{name.replace('_', ' ')}: {total['count']:,}, {total['amount']}"
-        for name, total in (meta.get("totals") or {}).items()
-        if total["amount"]
-    ]
+    total = f"{row['total']:,}"
+    message = str(row["message"] or "")
     return (
         str(row["id"]),
-        what,
+        _what(row),
         JOB_STATES.get(row["status"], str(row["status"])),
-        f"{row['total']:,}" + (f" ({', '.join(counts)})" if counts else ""),
-        "; ".join(totals),
-        _when(row["created_at"], now),
-        str(row["message"] or ""),
+        total + (f"\n({', '.join(counts)})" if counts else ""),
+        "\n".join(_amount(name, about) for name, about in (meta.get("totals") or {}).items()),
+        _when(row["created_at"], now).replace(", ", "\n"),
+        "" if message == f"{total} records" else message,
     )
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    kind = str(row["kind"])
+    if kind == REFRESHES:
+        return "import of what was sent"
+    if kind.startswith("import:"):
+        return f"import of {kind.removeprefix('import:').replace('_', ' ')}"
+    first, last = row["range_start"], row["range_end"]
+    return kind + (f"\n{first or 'the first'} to\n{last or 'the last'}" if first or last else "")
+
+
+def _amount(name: str, about: Mapping[str, Any]) -> str:
+    """Return one total of an export: of ``invoice USD``, say."""
+    kind, _, currency = name.partition(" ")
+    count = f"{about['count']:,} {kind.replace('_', ' ')}{'' if about['count'] == 1 else 's'}"
+    amount = Decimal(str(about["amount"] or 0))
+    return f"{count}, {amount:,.2f} {currency}".rstrip() if amount else count
 
 
 def _cell(name: str, text: str) -> str:

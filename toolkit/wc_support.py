@@ -193,22 +193,26 @@ h2{font-size:1.15rem;margin:2rem 0 .5rem}
 a{color:var(--link)}
 code{font:.95em ui-monospace,Consolas,monospace}
 table{border-collapse:collapse;width:100%}
-th,td{border-top:1px solid var(--line);padding:.45rem 1rem .45rem 0;text-align:left;vertical-align:top;
-overflow-wrap:anywhere}
+th,td{border-top:1px solid var(--line);padding:.45rem 1rem .45rem 0;text-align:left;vertical-align:top}
 th{color:var(--soft);font-weight:normal}
+.facts{max-width:44rem;overflow-wrap:anywhere}
 .facts th{width:50%}
 progress{accent-color:var(--link);display:block;height:1.25rem;margin:.5rem 0;width:100%}
 .bad{background:var(--bad-page);border-left:.25rem solid var(--bad);color:var(--bad);margin:0;
 padding:.6rem .8rem}
 .soft{color:var(--soft)}
 .jobs thead th{border:0;padding-bottom:.2rem}
-.jobs td:empty{color:var(--soft)}
+.jobs td{white-space:pre-line}
+.jobs td:last-child{min-width:12rem;overflow-wrap:anywhere;padding-right:0}
+.jobs tbody th{color:var(--ink);font-weight:bold}
 @media(max-width:50rem){.jobs,.jobs tbody,.jobs tr,.jobs td,.jobs tbody th{display:block}
 .jobs thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .jobs tr{border-top:1px solid var(--line);padding:.6rem 0}
-.jobs td,.jobs tbody th{border:0;padding:.1rem 0 .1rem 6rem;position:relative}
+.jobs td,.jobs tbody th{border:0;padding:.1rem 0 .1rem 6rem;position:relative;
+overflow-wrap:anywhere}
 .jobs td:empty{display:none}
-.jobs td::before,.jobs tbody th::before{color:var(--soft);content:attr(data-name);left:0;position:absolute}}
+.jobs td::before,.jobs tbody th::before{color:var(--soft);content:attr(data-name);font-weight:normal;
+left:0;position:absolute}}
 li{margin:.35rem 0}
 """
 
@@ -259,14 +263,15 @@ def support_page(health: Health, *, now: dt.datetime) -> str:
     mark = " (REHEARSAL)" if health.rehearsal else ""
     heading = f"<h1>BluBilling QuickBooks toolkit{mark}</h1>"
     behind = (
-        '<p><a href="support/jobs">All jobs</a> are listed behind the user and the password of the Web '
+        '<p><a href="support/jobs">See all jobs</a>: that asks for the user and the password of the Web '
         "Connector. On this server <code>toolkit jobs</code> and <code>toolkit doctor</code> tell what went "
         "wrong and what to do about it.</p>"
     )
     if not health.good:
-        text = "the ledger cannot be read: run `toolkit doctor` on the server"
-        facts = f'<table class="facts">{rows([("Health", text)])}</table>'
-        return document(f"Not well{mark}: BluBilling toolkit", f"{heading}{facts}{behind}{_SET_UP}")
+        sick = "The ledger cannot be read: run <code>toolkit doctor</code> on this server."
+        return document(
+            "Not well: BluBilling toolkit", f'{heading}<p class="bad">{sick}</p>{behind}{_SET_UP}'
+        )
     return document(
         f"BluBilling toolkit{mark}",
         f"{heading}{_facts(health, now)}{_session(health)}{_error(health, now)}{behind}{_SET_UP}",
