@@ -1,0 +1,78 @@
+"""What a server answers to raw bytes, and what its process holds: memory, threads, open files."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+MB = 1_000_000
+PROC = Path("/proc")
+NEEDS_PROC = "needs /proc, by which Linux tells what a process holds"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process holds."""
+
+    memory: int
+    threads: int
+    files: int
+
+    def __str__(self) -> str:
+        return f"{self.memory / MB:.1f} MB, {self.threads} threads, {self.files} open files"
+
+
+def held(pid: int | None = None) -> Held:
+    """Return what a process holds; this one, where no other is named."""
+    gc.collect()
+    place = PROC / str(pid or os.getpid())
+    pages = int((place / "statm").read_text().split()[1])
+    return Held(
+        pages * os.sysconf("SC_PAGE_SIZE"),
+        len(list((place / "task").iterdir())),
+        len(list((place / "fd").iterdir())),
+    )
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came back for some bytes: all of it, and after how many seconds."""
+
+    data: bytes
+    seconds: float
+
+    @property
+    def status(self) -> int:
+        """The status of the first answer that is final; 0 where nothing came."""
+        found = re.match(rb"(?:HTTP/1\.[01] 100 [^\r]*\r\n\r\n)*HTTP/1\.[01] ([2-5]\d\d)[ \r]", self.data)
+        return int(found[1]) if found else 0
+
+
+def say(port: int, data: bytes, timeout: float, host: str = "127.0.0.1") -> Heard:
+    """Send bytes, say that there are no more, and return all that comes back.
+
+    Raises
+    ------
+    TimeoutError
+        The server neither answered nor closed the connection.
+    """
+    began = time.monotonic()
+    received = b""
+    with socket.create_connection((host, port), timeout=timeout) as sock:
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+        except (BrokenPipeError, ConnectionResetError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+        try:
+            while block := sock.recv(65536):
+                received += block
+        except ConnectionResetError:
+            pass  # it has heard enough
+    return Heard(received, time.monotonic() - began)
