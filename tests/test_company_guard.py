@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rehearsal_company import company
 
-from toolkit.company_guard import Verdict, agree_version, inspect
+from toolkit.company_guard import Verdict, agree_version, inspect, too_old
 
 OWNER = "{0A1B2C3D-0000-4000-8000-00000000000A}"
 FILE = "{11111111-2222-3333-4444-555555555555}"
@@ -124,3 +124,49 @@ def test_a_rehearsal_is_bound_to_its_own_file_too() -> None:
 )
 def test_the_version_is_the_highest_that_both_know(offered: tuple[int, int], agreed: str | None) -> None:
     assert agree_version(*offered) == agreed
+
+
+@pytest.mark.parametrize(
+    ("offered", "listed", "agreed"),
+    [
+        ((13, 0), ["1.0", "8.0", "12.0", "13.0"], "13.0"),
+        ((16, 0), ["12.0", "13.0", "14.0", "16.0"], "13.0"),
+        ((16, 0), ["13.0", "2.1", "12.0"], "13.0"),
+        ((13, 0), ["11.0", "12.0"], "12.0"),
+        ((11, 0), ["10.0", "11.0", "12.0", "13.0"], "11.0"),
+        ((11, 5), ["10.0", "11.0", "12.0"], "11.0"),
+        ((0, 0), ["9.0", "10.0"], "10.0"),
+        ((13, 0), ["6.0", "7.0"], None),
+        ((7, 0), ["7.0", "8.0"], None),
+        ((13, 0), ["14.0"], None),
+        ((13, 0), ["CA3.0", "", "x"], "13.0"),
+        ((10, 0), ["CA12.0"], "10.0"),
+        ((13, 0), ["CA13.0", " 12.0 "], "12.0"),
+    ],
+)
+def test_the_version_is_one_that_host_and_call_both_offer(
+    offered: tuple[int, int], listed: list[str], agreed: str | None
+) -> None:
+    versions = "".join(f"<SupportedQBXMLVersion>{one}</SupportedQBXMLVersion>" for one in listed)
+    host = f'<HostQueryRs statusCode="0"><HostRet>{versions}</HostRet></HostQueryRs>'
+    verdict = look(told(stamp()).replace("<CompanyQueryRs", f"{host}<CompanyQueryRs", 1))
+    assert verdict.problem is None
+    assert agree_version(*offered, verdict.versions) == agreed
+
+
+@pytest.mark.parametrize(
+    ("offered", "listed", "spoken"),
+    [
+        ((7, 0), (), "7.0"),
+        ((13, 0), ((6, 0), (7, 0)), "7.0"),
+        ((0, 0), ((6, 0),), "6.0"),
+        ((7, 0), ((8, 0),), "7.0"),
+    ],
+)
+def test_what_is_too_old_is_told(
+    offered: tuple[int, int], listed: tuple[tuple[int, int], ...], spoken: str
+) -> None:
+    assert agree_version(*offered, listed) is None
+    said = too_old(*offered, listed)
+    assert f"speaks qbXML {spoken}; 8.0 (QuickBooks 2009) or later" in said
+    assert "update QuickBooks" in said

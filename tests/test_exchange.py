@@ -433,6 +433,24 @@ def test_another_edition_or_an_old_version_gets_nothing(
     assert world.ws.ledger.learned() == {}
 
 
+@pytest.mark.parametrize(("listed", "spoken"), [("11.0", "11.0"), ("7.0", None)])
+def test_the_version_is_none_that_the_host_does_not_list(
+    world: World, listed: str, spoken: str | None
+) -> None:
+    """Whatever the call says: a version that QuickBooks does not know, it cannot parse."""
+    three(world)
+    ticket = world.open()
+    above = [f"{number}.0" for number in range(int(listed[:-2]) + 1, 17)]
+    hcp = re.sub(f"<SupportedQBXMLVersion>({'|'.join(above)})<.*?>", "", world.hcp())
+    text = world.exchange.next_request(ticket, hcp, world.company.file_path, "US", 13, 0)
+    if spoken is None:
+        assert text == ""
+        sent_nothing(world, ticket, "speaks qbXML 7.0; 8.0")
+    else:
+        assert f'<?qbxml version="{spoken}"?>' in text
+        assert world.ws.ledger.agreed_version() == spoken
+
+
 def test_an_older_quickbooks_is_spoken_to_in_its_version(world: World) -> None:
     three(world)
     ticket = world.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from xml.sax.saxutils import escape
 
 import pytest
@@ -38,7 +39,12 @@ def as_tables(answer: bytes) -> About:
                     told |= {name: value for name, value in row.items() if value is not None}
                 elif event.table == "quickbooks.custom_fields":
                     stamps.append(Stamp(*(row[name] or "" for name in ("owner_id", "name", "value"))))
-    return About(told.get("company_name") or "", bool(told.get("is_sample_company")), tuple(stamps))
+    versions = [
+        (int(a), int(b)) for a, b in re.findall(rb"QBXMLVersion>(\d+)\.(\d+)<", answer)
+    ]  # in no table
+    return About(
+        told.get("company_name") or "", bool(told.get("is_sample_company")), tuple(stamps), tuple(versions)
+    )
 
 
 HOST = '<HostQueryRs statusCode="0"><HostRet><ProductName>QuickBooks</ProductName></HostRet></HostQueryRs>'
@@ -103,6 +109,11 @@ def test_what_is_no_answer_is_none_either_way(broken: bytes) -> None:
         list(parse(io.BytesIO(broken)))
     with pytest.raises(QbxmlParseError):
         read_company(broken)
+
+
+def test_the_versions_are_those_of_the_host() -> None:
+    assert read_company(DOCUMENTS["rehearsal"]).versions[-1] == (13, 0)
+    assert read_company(DOCUMENTS["with_host"]).versions == ()
 
 
 def test_a_company_that_is_once_called_the_sample_is_the_sample() -> None:

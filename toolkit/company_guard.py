@@ -7,7 +7,7 @@ Programmer's Guide, FileID and strHCPResponse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,13 @@ class Verdict:
         Why nothing may be sent, with what to do; ``None`` when all is well.
     facts : dict
         ``company_name``, ``file_id`` and ``company_file``, to be learned when there is no problem.
+    versions : tuple of (int, int)
+        The versions of qbXML that QuickBooks says it takes.
     """
 
     problem: str | None
     facts: dict[str, str] = field(default_factory=dict)
+    versions: tuple[tuple[int, int], ...] = ()
 
 
 def inspect(
@@ -90,7 +93,7 @@ def inspect(
         return Verdict(problem)
     if not found_ids:
         del facts["file_id"]
-    return Verdict(None, {key: value for key, value in facts.items() if value})
+    return Verdict(None, {key: value for key, value in facts.items() if value}, company.versions)
 
 
 def _file_id_problem(name: str, found: Sequence[str], file_id: str, learned: Mapping[str, str]) -> str | None:
@@ -113,17 +116,39 @@ def _learned_problem(facts: Mapping[str, str], learned: Mapping[str, str]) -> st
     return None
 
 
-def agree_version(major: int, minor: int) -> str | None:
-    """Return the qbXML version both sides speak, or ``None`` where QuickBooks' is too old.
+def agree_version(major: int, minor: int, versions: Collection[tuple[int, int]] = ()) -> str | None:
+    """Return the highest qbXML version that both sides speak, or ``None`` where QuickBooks' are too old.
 
     Parameters
     ----------
     major, minor : int
         The highest version of the request processor, as the Web Connector sends it; 0 where unknown.
+    versions : collection of (int, int), optional
+        Those that ``HostRet`` lists; empty where it lists none.
+
+    Notes
+    -----
+    The two may differ, and of both the lower counts: a version that QuickBooks does not know gives the
+    HRESULT 0x80040423. Source: Web Connector guide, sendRequestXML; qbXML schema, ``HostRet``.
+
+    Examples
+    --------
+    >>> agree_version(16, 0, [(12, 0), (13, 0), (14, 0)])
+    '13.0'
     """
-    offered = (major, minor) if major else SUPPORTED
-    agreed = min(offered, SUPPORTED)
+    highest = min(SUPPORTED, (major, minor)) if major else SUPPORTED
+    agreed = max((one for one in versions if one <= highest), default=(0, 0)) if versions else highest
     return f"{agreed[0]}.{agreed[1]}" if agreed >= NEEDED else None
+
+
+def too_old(major: int, minor: int, versions: Collection[tuple[int, int]] = ()) -> str:
+    """Return what to tell where :func:`agree_version` finds none."""
+    offered = [one for one in ((major, minor), max(versions, default=(0, 0))) if one > (0, 0)]
+    spoken = min(offered, default=(0, 0))
+    return (
+        f"This QuickBooks speaks qbXML {spoken[0]}.{spoken[1]}; {NEEDED[0]}.{NEEDED[1]} (QuickBooks 2009) or "
+        "later is needed: update QuickBooks, then run the Web Connector again."
+    )
 
 
 def same_file(left: str, right: str) -> bool:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from toolkit.company_guard import agree_version, inspect, same_file
+from toolkit.company_guard import agree_version, inspect, same_file, too_old
 from toolkit.errors import LedgerError, ProtocolError, ToolkitError
 from toolkit.exchange_next import NOTHING, NextDocument
 from toolkit.late import late
@@ -270,13 +270,11 @@ class Exchange:
             raise ProtocolError(verdict.problem)
         if country.strip().upper() not in ("", "US"):
             raise ProtocolError(
-                f"This is the {country} edition of QuickBooks; the toolkit speaks to the US edition only."
+                f"This is the {country[:9]} edition of QuickBooks; the toolkit speaks to the US edition only."
             )
-        version = agree_version(major, minor)
+        version = agree_version(major, minor, verdict.versions)
         if version is None:
-            raise ProtocolError(
-                f"This QuickBooks speaks qbXML {major}.{minor}; 8.0 (QuickBooks 2009) or later is needed."
-            )
+            raise ProtocolError(too_old(major, minor, verdict.versions))
         for key, value in verdict.facts.items():
             self._ledger.learn(key, value)
         self._ledger.update_session(ticket, version=version, company_file=company_file)

@@ -6,6 +6,7 @@ It comes with the first call of each session, ahead of everything else, and is n
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 
 from lxml import etree
@@ -14,6 +15,8 @@ from toolkit.errors import QbxmlParseError
 from toolkit.qbxml_text import AnswerText
 
 __all__ = ["About", "Stamp", "read_company"]
+
+_VERSION = re.compile(r"\s*([0-9]{1,3})\.([0-9]{1,3})\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,18 @@ class About:
         It is Intuit's sample company.
     stamps : tuple of Stamp
         Its custom fields, whoever wrote them.
+    versions : tuple of (int, int)
+        The versions of qbXML that QuickBooks says it takes, in its own order; empty where it tells none.
     """
 
     name: str
     is_sample: bool
     stamps: tuple[Stamp, ...]
+    versions: tuple[tuple[int, int], ...] = ()
 
 
 def read_company(answer: bytes) -> About:
-    """Return what the answer to a ``CompanyQuery`` says, whatever else the document answers.
+    """Return what the answers to a ``CompanyQuery`` and a ``HostQuery`` say, whatever else is answered.
 
     Parameters
     ----------
@@ -92,6 +98,11 @@ def read_company(answer: bytes) -> About:
             Stamp(*(_text(field, name) for name in ("OwnerID", "DataExtName", "DataExtValue")))
             for one in companies
             for field in one.findall("DataExtRet")
+        ),
+        versions=tuple(
+            (int(found[1]), int(found[2]))
+            for one in root.iterfind("QBXMLMsgsRs/*/HostRet/SupportedQBXMLVersion")
+            if (found := _VERSION.fullmatch(one.text or ""))  # "CA3.0" is of another country's edition
         ),
     )
 
