@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import io
 import itertools
+import logging
+import signal
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape, unescape
 
 import pytest
-from web_connector_calls import Scripted, ask, document
+import requests
+from exchange_world import PASSWORD, World, create
+from web_connector_calls import Reply, Scripted, ask, document
 
+from toolkit import crash_points, wc_cheroot, wc_streams
+from toolkit.errors import UsageError
+from toolkit.wc_attempts import CALLER
 from toolkit.wc_body import LARGE, Bodies, OneShot, Pace, Refused, drain
-from toolkit.wc_http import Front
+from toolkit.wc_http import Front, Server
 from toolkit.wc_server import make_app
-from toolkit.wc_streams import Chunks
+from toolkit.wc_streams import Chunks, Whole, make_file
 from toolkit.wc_support import Health
+from toolkit.workspace import Workspace
 
 TICKET = "0123456789abcdef0123456789abcdef"
 GOOD = Health(good=True, workspace="abc123")
@@ -237,8 +253,461 @@ def test_the_answer_to_who_finds_no_room() -> None:
 
 
 def test_a_body_that_nobody_wants_is_read_for_a_short_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.wc_body._DRAIN_SECONDS", 0.05)
-    packets = []
-    stream = Stream(b"x" * 1000, 1, lambda: packets.append(threading.Event().wait(0.01)))
-    drain({"wsgi.input": stream})
-    assert 1 <= len(packets) <= 10
+    monkeypatch.setattr("toolkit.wc_body._DRAIN_SECONDS", 0.2)
+    for pause in (0.01, 5):  # it drips, it says nothing any more
+        here, there = socket.socketpair()
+        with here, there:
+            there.settimeout(20)
+            stop = threading.Event()
+
+            def drip(here: socket.socket = here, pause: float = pause, stop: threading.Event = stop) -> None:
+                while not stop.wait(pause):
+                    here.sendall(b"x")
+
+            sender = threading.Thread(target=drip)
+            sender.start()
+            began = time.monotonic()
+            drain({"wsgi.input": Whole(make_file(there, "rb", 1 << 16), 1 << 20)})
+            assert 0.1 < time.monotonic() - began < 2
+            stop.set()
+            sender.join(20)
+
+
+# --- on real sockets ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Iterator[Workspace]:
+    with create(tmp_path / "acme") as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World.make(tmp_path)
+    yield made
+    made.ws.close()
+
+
+@contextlib.contextmanager
+def serving(ws: Workspace, **options: Any) -> Iterator[Server]:
+    server = Server(ws, port=0, **options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Line:
+    """A connection on which a request is sent piece by piece."""
+
+    def __init__(self, server: Server, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._sock = socket.create_connection((host, port or server.port), timeout=20)
+
+    def send(self, data: bytes) -> Line:
+        self._sock.sendall(data)
+        return self
+
+    def head(self, length: int, *headers: str) -> Line:
+        lines = ("POST / HTTP/1.1", "Host: localhost", "Content-Type: text/xml", *headers)
+        return self.send("\r\n".join((*lines, f"Content-Length: {length}", "", "")).encode())
+
+    def reply(self) -> Reply:
+        """Return what is answered; the connection stays open."""
+        with http.client.HTTPResponse(self._sock) as response:
+            response.begin()
+            return Reply(response.status, dict(response.getheaders()), response.read())
+
+    def rest(self) -> bytes:
+        """Return what else comes until the other side closes the connection."""
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            while block := self._sock.recv(1 << 16):
+                got += block
+        return got
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._sock.close()
+
+
+def until(true: Callable[[], Any], seconds: float = 20) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.01)
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe, contextlib.suppress(OSError):
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+class Told(Scripted):
+    """An exchange that also hears of answers on their way."""
+
+    def receiving(self, ticket: str) -> None:
+        self.calls.append(("receiving", ticket))
+
+
+@pytest.mark.network
+def test_a_slow_answer_is_told_of_while_it_comes(ws: Workspace) -> None:
+    exchange, sent = Told(), answer(2 * LARGE)
+    with serving(ws, exchange=exchange, pace=Pace(tell_seconds=0.05)) as server, Line(server) as line:
+        line.head(len(sent)).send(sent[:1000])
+        for start in range(1000, 200_000, 1000):
+            line.send(sent[start : start + 1000])
+            time.sleep(0.01)
+            if exchange.calls:
+                break
+        assert exchange.calls == [("receiving", TICKET)]
+        line.send(sent[start + 1000 :])
+        assert line.reply().results == ["50"]
+    assert exchange.calls[-1][:2] == ("take_answer", TICKET)
+    assert len(exchange.calls[-1][2]) == 2 * LARGE
+
+
+@pytest.mark.network
+def test_nobody_takes_a_session_over_whose_answer_is_on_its_way(world: World) -> None:
+    world.ws.queue_import("items")
+    ticket = world.open()
+    request = world.ask(ticket, first=True)
+    response = world.company.process(request)
+    inner = f"<ticket>{ticket}</ticket><response>{escape(response)}{' ' * LARGE}</response>"
+    sent = document("receiveResponseXML", inner)
+    seen = [world.ws.ledger.session(ticket).seen_at]  # type: ignore[union-attr]
+    with serving(world.ws, pace=Pace(tell_seconds=0.0)) as server, Line(server) as line:
+        line.head(len(sent))
+        for start in range(0, 10_000, 1000):  # ten times 50 seconds, where 60 make a session stale
+            world.clock.wait(50)
+            line.send(sent[start : start + 1000])
+            until(lambda: world.ws.ledger.session(ticket).seen_at > seen[-1])  # type: ignore[union-attr]
+            seen.append(world.ws.ledger.session(ticket).seen_at)  # type: ignore[union-attr]
+        assert world.authenticate() == ("", "busy")
+        line.send(sent[10_000:])
+        assert line.reply().results == ["100"]
+    assert world.ws.ledger.session(ticket).closed_at is None  # type: ignore[union-attr]
+
+
+@pytest.mark.network
+def test_a_dripping_answer_is_sent_away(ws: Workspace) -> None:
+    exchange = Scripted()
+    pace = Pace(patience_seconds=0.2, least_rate=1_000_000)
+    with serving(ws, exchange=exchange, pace=pace) as server, Line(server) as line:
+        line.head(1 << 20)
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                line.send(b"x" * 100)
+                time.sleep(0.01)
+        assert line.reply().status == 408
+        assert time.monotonic() - began < 2, "it was read on"
+        assert requests.get(server.url, timeout=10).status_code == 200
+    assert exchange.calls == []
+
+
+@pytest.mark.network
+def test_a_large_body_in_one_chunk(ws: Workspace) -> None:
+    exchange, sent = Told(), answer(5 * LARGE)
+    with serving(ws, exchange=exchange, pace=Pace(tell_seconds=0.0)) as server:
+        heads = ("Transfer-Encoding: chunked",)
+        lines = ("POST / HTTP/1.1", "Host: localhost", "Content-Type: text/xml", *heads, "", "")
+        with Line(server) as line:
+            line.send("\r\n".join(lines).encode() + b"%x\r\n" % len(sent))
+            line.send(sent + b"\r\n0\r\nA: b\r\n\r\n")
+            assert line.reply().results == ["50"]
+            told = [call for call in exchange.calls if call[0] == "receiving"]
+            assert len(told) > 20, "a chunk was not looked at before its end"
+            # The same connection goes on, and nothing of the body is left on it.
+            line.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert line.reply().status == 200
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("length", ["Content-Length: 37", "Transfer-Encoding: chunked"])
+def test_the_body_of_a_get_is_not_the_next_request(ws: Workspace, length: str) -> None:
+    smuggled = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n0\r\n"
+    assert len(smuggled) == 37
+    with serving(ws, exchange=Scripted()) as server, Line(server) as line:
+        line.send(f"GET / HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n".encode())
+        if "chunked" in length:
+            smuggled = b"%x\r\n" % len(smuggled) + smuggled + b"\r\n0\r\n\r\n"
+            line.send(smuggled)
+        else:
+            line.send(smuggled)
+        line.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answers = line.rest()
+    assert answers.count(b"HTTP/1.1 200") == 2
+    assert b"workspace" not in answers
+
+
+@pytest.mark.network
+def test_the_setting_says_how_long_a_call_may_be(ws: Workspace) -> None:
+    ws.set("max_envelope_mb", "1")
+    exchange = Scripted()
+    with serving(ws, exchange=exchange) as server:
+        headers = {"Content-Type": "text/xml"}
+        assert requests.post(server.url, answer(LARGE), headers=headers, timeout=10).status_code == 413
+        assert requests.post(server.url, answer(LARGE - 5000), headers=headers, timeout=10).status_code == 200
+
+
+# --- who takes an answer slowly, and who finds no place -----------------------------------------------------
+
+
+@pytest.mark.network
+def test_who_takes_an_answer_byte_by_byte_loses_it(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wc_streams, "WRITE_SECONDS", 0.5)
+    monkeypatch.setattr(wc_streams, "WRITE_RATE", 1e9)
+    monkeypatch.setattr(wc_cheroot, "THREADS", 1)
+    call = document("sendRequestXML", f"<ticket>{TICKET}</ticket>")
+    with serving(ws, exchange=Scripted(request="x" * 20_000_000)) as server, Line(server) as line:
+        line.head(len(call)).send(call)
+        began = time.monotonic()
+        dripping = threading.Event()
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                while not dripping.wait(0.02):
+                    line._sock.recv(4096)
+
+        reader = threading.Thread(target=drip)
+        reader.start()
+        assert requests.get(f"http://127.0.0.1:{server.port}/", timeout=20).status_code == 200
+        assert time.monotonic() - began < 5, "it kept the only thread"
+        dripping.set()
+        reader.join(20)
+        monkeypatch.setattr(wc_streams, "WRITE_SECONDS", 30)
+        whole = requests.post(server.url, call, headers={"Content-Type": "text/xml"}, timeout=20)
+        assert whole.text.count("x" * 20_000_000) == 1
+
+
+@pytest.mark.network
+def test_whom_there_is_no_place_for_hears_so_and_holds_up_nobody(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "THREADS", 2)
+    monkeypatch.setattr(wc_cheroot, "QUEUED", 3)
+    go_on = threading.Event()
+    exchange = Scripted(before=lambda: go_on.wait(20))
+    call = document("getLastError")
+    with serving(ws, exchange=exchange, host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
+
+        def caller() -> Line:
+            return open_lines.enter_context(Line(server)).head(len(call)).send(call)
+
+        try:
+            places = [caller(), caller()]
+            until(lambda: len(exchange.calls) == 2)
+            places += [caller() for _ in range(3)]
+            until(lambda: server._servers[0].requests.qsize == 3)
+            began = time.monotonic()
+            for refused in [caller() for _ in range(8)]:
+                reply = refused.reply()
+                assert (reply.status, reply.headers["Retry-After"]) == (503, "30")
+                assert reply.headers["Connection"] == "close"
+                assert refused.rest() == b""
+            assert time.monotonic() - began < 2, "each of them waited for the others"
+        finally:
+            go_on.set()
+        assert [one.reply().results for one in places] == [[exchange.error]] * 5
+        assert requests.get(server.url, timeout=10).status_code == 200
+
+
+@pytest.mark.network
+def test_strangers_who_say_nothing_make_room(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wc_cheroot, "WAITING", 20)
+    with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
+        for _ in range(5):
+            silent = [open_lines.enter_context(Line(server)) for _ in range(30)]
+            assert requests.get(server.url, timeout=10).status_code == 200
+        until(lambda: len(server._servers[0]._connections._selector) <= 21)
+        silent[-1].send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert silent[-1].rest().startswith(b"HTTP/1.1 200"), "the newest stay"
+
+
+@pytest.mark.network
+def test_a_process_that_may_open_no_more_goes_on(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, Line(server) as silent:
+        until(lambda: len(server._servers[0]._connections._selector) == 2)
+        failing = [OSError(24, "Too many open files")] * 2
+        waiting = server._servers[0]._connections
+        kind = type(waiting).__mro__[1]
+        accept = kind._from_server_socket
+
+        def fail(self: Any, sock: Any) -> Any:
+            if failing:
+                raise failing.pop()
+            return accept(self, sock)
+
+        monkeypatch.setattr(kind, "_from_server_socket", fail)
+        assert requests.get(server.url, timeout=10).status_code == 200
+        assert silent.rest() == b"", "it made room"
+
+
+# --- the end of a server ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def held_before_the_reply() -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Hold the next call when its answer is ready; give what says so, and what lets it go."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold(place: str) -> None:
+        if place == crash_points.BEFORE_REPLY and not inside.is_set():
+            inside.set()
+            assert go_on.wait(30)
+
+    crash_points.watch(hold)
+    try:
+        yield inside, go_on
+    finally:
+        go_on.set()
+        crash_points.watch(None)
+
+
+@pytest.mark.network
+def test_a_server_that_stops_answers_what_it_has_and_opens_no_session(world: World) -> None:
+    world.ws.queue_import("items")
+    call = document("getLastError", f"<ticket>{TICKET}</ticket>")
+    login = document(
+        "authenticate",
+        f"<strUserName>{world.ws.user}</strUserName><strPassword>{PASSWORD}</strPassword>",
+    )
+    others = ["127.0.0.1", "::1"] if has_ipv6() else ["127.0.0.1"]
+    with (
+        held_before_the_reply() as (inside, go_on),
+        serving(world.ws) as server,
+        contextlib.ExitStack() as open_lines,
+    ):
+        in_hand = open_lines.enter_context(Line(server)).head(len(call)).send(call)
+        assert inside.wait(20)
+        begun = [open_lines.enter_context(Line(server, host)) for host in others]
+        for line in begun:
+            line.head(len(login)).send(login[:20])
+        until(lambda: sum(one.requests.idle for one in server._servers) <= 2 * wc_cheroot.THREADS - 3)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        until(lambda: not any(one.socket for one in server._servers))
+        for host in others:  # nobody listens any more, while the first call is still in hand
+            with pytest.raises(OSError):
+                Line(server, host)
+        for line in begun:
+            assert line.send(login[20:]).reply().results == ["", "busy"]
+        assert stopping.is_alive()
+        go_on.set()
+        assert in_hand.reply().status == 200
+        stopping.join(20)
+        assert not stopping.is_alive()
+    assert world.ws.ledger.last_session() is None
+
+
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can answer")
+def test_an_answer_that_is_half_here_when_the_server_is_told_to_end(world: World) -> None:
+    (job,) = world.ws.queue_import("items")
+    world.ws.close()
+    command = [sys.executable, "-m", "toolkit", "-w", str(world.ws.path), "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[2]
+            port = int(url.rstrip("/").rpartition(":")[2])
+
+            def call(operation: str, **given: object) -> list[str]:
+                inner = "".join(f"<{name}>{escape(str(text))}</{name}>" for name, text in given.items())
+                headers = {"Content-Type": "text/xml"}
+                reply = requests.post(url, document(operation, inner), headers=headers, timeout=20)
+                return Reply(reply.status_code, {}, reply.content).results
+
+            ticket = call("authenticate", strUserName=world.ws.user, strPassword=PASSWORD)[0]
+            world.company.begin_session()
+            (request,) = call(
+                "sendRequestXML",
+                ticket=ticket,
+                strHCPResponse=world.hcp(),
+                strCompanyFileName=world.company.file_path,
+                qbXMLCountry="US",
+                qbXMLMajorVers=13,
+                qbXMLMinorVers=0,
+            )
+            response = escape(world.company.process(unescape(request)))
+            sent = document("receiveResponseXML", f"<ticket>{ticket}</ticket><response>{response}</response>")
+            with Line(None, port=port) as line:  # type: ignore[arg-type]
+                line.head(len(sent)).send(sent[: len(sent) // 2])
+                time.sleep(0.3)
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.5)
+                with pytest.raises(requests.ConnectionError):
+                    requests.get(url, timeout=5)
+                line.send(sent[len(sent) // 2 :])
+                assert line.reply().results == ["100"]
+            process.stdout.read()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+    with Workspace(world.ws.path) as ws:
+        assert ws.ledger.unanswered() is None
+        assert ws.ledger.job(job).status == "complete"
+
+
+# --- behind a proxy -----------------------------------------------------------------------------------------
+
+
+class Callers(Scripted):
+    """An exchange that notes whose call it answers."""
+
+    def last_error(self, ticket: str) -> str:
+        self.calls.append(("caller", CALLER.get()))
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("behind_proxy", "named", "caller"),
+    [
+        (False, "192.0.2.7", "198.51.100.1"),
+        (True, "192.0.2.7", "192.0.2.7"),
+        (True, "203.0.113.5, 192.0.2.7", "192.0.2.7"),
+        (True, "2001:DB8::7", "2001:db8::7"),
+        (True, "", "198.51.100.1"),
+        (True, "192.0.2.7, forged\n", "198.51.100.1"),
+        (True, None, "198.51.100.1"),
+    ],
+)
+def test_who_calls(
+    behind_proxy: bool, named: str | None, caller: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="toolkit")
+    exchange = Callers()
+    front = Front(make_app(exchange), lambda: GOOD, behind_proxy=behind_proxy)
+    call = document("getLastError")
+    ask(front, body=call, REMOTE_ADDR="198.51.100.1", HTTP_X_FORWARDED_FOR=named)
+    assert exchange.calls == [("caller", caller)]
+    assert caplog.records[-1].fields["address"] == caller  # type: ignore[attr-defined]
+    assert CALLER.get() == "", "the thread is free for another"
+
+
+@pytest.mark.network
+def test_behind_a_proxy(tmp_path: Path, ws: Workspace) -> None:
+    with pytest.raises(UsageError, match=r"begins with https://, and http://localhost:8085/ does not"):
+        Server(ws, exchange=Scripted(), behind_proxy=True)
+    url = "https://billing.example.com/"
+    exchange = Callers()
+    with (
+        Workspace.create(tmp_path / "proxied", company="Acme", password=PASSWORD, url=url) as proxied,
+        serving(proxied, exchange=exchange, behind_proxy=True) as server,
+    ):
+        assert server.url == url
+        local = f"http://127.0.0.1:{server.port}/"
+        assert f'location="{url}"' in requests.get(f"{local}?wsdl", timeout=10).text
+        call = document("getLastError")
+        with Line(server) as line:  # WSGI does not tell the second header from the first
+            line.head(len(call), "X-Forwarded-For: 192.0.2.7", "X_Forwarded_For: 203.0.113.5").send(call)
+            assert line.reply().status == 200
+        assert exchange.calls == [("caller", "192.0.2.7")]

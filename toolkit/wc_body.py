@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.wc_streams import Chunks, Whole
+
 __all__ = ["LARGE", "MAX_BODY", "Bodies", "OneShot", "Pace", "Refused", "drain"]
 
 MAX_BODY = 256 * 1024 * 1024
@@ -161,14 +163,13 @@ class Bodies:
 
 def drain(environ: Mapping[str, Any]) -> None:
     """Read what is left of a body that nobody wants, up to a length: its sender looks at no answer before."""
-    left, until = _DRAINED, time.monotonic() + _DRAIN_SECONDS
-    try:
-        while (
-            left > 0 and time.monotonic() < until and (block := environ["wsgi.input"].read(min(_BLOCK, left)))
-        ):
+    stream = environ.get("wsgi.input")
+    if isinstance(stream, Whole | Chunks):
+        stream.hurry(_DRAIN_SECONDS)
+    left = _DRAINED
+    with contextlib.suppress(OSError, ValueError):  # its sender will not see the answer, then
+        while left > 0 and stream is not None and (block := stream.read(min(_BLOCK, left))):
             left -= len(block)
-    except (OSError, ValueError, KeyError):
-        return  # the sender will not see the answer; the connection is closed either way
 
 
 def _stated(environ: Mapping[str, Any], limit: int) -> int | None:

@@ -106,7 +106,8 @@ class Front:
         try:
             answer = self._answer(method, environ)
         except Refused as refused:
-            drain(environ)
+            if refused.status != 408:  # whoever is too slow has had time enough
+                drain(environ)
             answer = _text(refused.status, refused.text, *refused.headers, _CLOSE)
         except Exception as error:
             number = incident("a request", error)

@@ -33,23 +33,31 @@ _SENT_AT_ONCE = 1 << 18
 class _DeadlineIO(socket.SocketIO):
     """The bytes of a connection, until a deadline."""
 
-    deadline = float("inf")
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock, "r")
+        self._own, self._patience = sock, sock.gettimeout()
+        self.deadline = float("inf")
 
     def readinto(self, buffer: Any) -> int | None:
-        if time.monotonic() > self.deadline:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
             raise TimeoutError(TIMED_OUT)
+        self._own.settimeout(left if self._patience is None else min(self._patience, left))
         try:
             return super().readinto(buffer)
         except ssl.SSLError as error:  # a handshake that fails, plain HTTP: nobody to answer to
             if isinstance(error, TimeoutError):
                 raise
             raise errors.FatalSSLAlert(*error.args) from error
+        finally:
+            if not self.closed:
+                self._own.settimeout(self._patience)
 
 
 class _Reader(StreamReader):
     def __init__(self, sock: socket.socket, mode: str, bufsize: int) -> None:
         super().__init__(sock, mode, bufsize)
-        self._raw = _DeadlineIO(sock, "r")
+        self._raw = _DeadlineIO(sock)
 
 
 class Writer:
@@ -97,6 +105,10 @@ class Whole:
         """Whether what comes next on the connection is no part of it."""
         return not self._left
 
+    def hurry(self, seconds: float) -> None:
+        """Wait for no more of it than so long."""
+        self._stream.raw.deadline = min(self._stream.raw.deadline, time.monotonic() + seconds)
+
     def read(self, size: int) -> bytes:
         """Return what is there, ``b""`` at the end."""
         block: bytes = self._stream.read1(min(size, self._left)) if self._left else b""
@@ -113,6 +125,10 @@ class Chunks:
     def __init__(self, stream: Any) -> None:
         self._stream, self._left = stream, 0
         self.finished = False
+
+    def hurry(self, seconds: float) -> None:
+        """Wait for no more of it than so long."""
+        self._stream.raw.deadline = min(self._stream.raw.deadline, time.monotonic() + seconds)
 
     def read(self, size: int) -> bytes:
         """Return what is there, ``b""`` at the end; ``ValueError`` for what is no chunk."""
