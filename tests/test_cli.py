@@ -20,6 +20,7 @@ from lxml import etree
 from toolkit import cutover
 from toolkit.cli import COMMANDS
 from toolkit.errors import LedgerError
+from toolkit.exchange import Exchange
 from toolkit.rehearsal.sample import SAMPLE
 from toolkit.tables import conform, from_rows, to_rows
 from toolkit.workbook_tables import fill_decisions
@@ -229,7 +230,7 @@ CHARGE = {
 }
 JOB = {"id", "kind", "status", "total", "applied", "rejected", "unknown", "message"}
 DOCUMENTS: dict[str, tuple[tuple[str, ...], set[str], dict[str, set[str]], int]] = {
-    "jobs": (("jobs",), {"jobs"}, {"jobs": JOB}, 0),
+    "jobs": (("jobs",), {"jobs", "last_session"}, {"jobs": JOB}, 0),
     "show": (("show", "1"), {"job", "operations"}, {"operations": OPERATION}, 0),
     "map": (("map",), {"counts", "charges"}, {"charges": CHARGE}, 0),
     "export": (("export", *QUARTER, "--customers", "--invoices"), {"job", "operations", "findings"}, {}, 0),
@@ -741,6 +742,30 @@ def test_jobs_leaves_with_1_where_one_failed(toolkit: Toolkit, at: Any) -> None:
     assert said.code == 1
     assert max(map(len, said.out.splitlines())) <= 110
     assert re.search(r"^  1 +import:items +failed ", said.out, re.MULTILINE)
+
+
+def test_jobs_says_what_went_wrong_in_the_last_session(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    toolkit("-w", workspace, "import", "items")
+    assert toolkit("-w", workspace, "jobs", "--json").json["last_session"] is None
+    with Workspace(workspace) as ws:
+        exchange = Exchange(ws)
+        ticket = ws.ledger.open_session(ws.user)
+    said = toolkit("-w", workspace, "jobs", "--json").json["last_session"]
+    assert said["error"] is None
+    assert "Last session" not in toolkit("-w", workspace, "jobs").out
+    for _ in range(2):
+        exchange.connection_error(ticket, "0x80040414", "A modal dialog box is showing. [bold]")
+    session = toolkit("-w", workspace, "jobs", "--json").json["last_session"]
+    assert session["at"] >= said["at"]
+    assert session["error"].startswith("A dialog window is open in QuickBooks. Close it, then run the Web")
+    shown = toolkit("-w", workspace, "jobs")
+    assert shown.code == 0
+    assert max(map(len, shown.out.splitlines())) <= 110
+    table, _, below = shown.out.partition("Last session, ")
+    assert "import:items" in table
+    assert " ".join(below.split())[:16] == session["at"][:16].replace("T", " ")
+    assert session["error"] in " ".join(below.split())
 
 
 def test_reconcile_ties_once_it_was_read_back(toolkit: Toolkit, at: Any) -> None:

@@ -33,15 +33,24 @@ OPERATION_KEYS = ("key", "request", "status", "status_code", "status_message", "
 
 
 def jobs(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """List the jobs, the newest last.
+    """List the jobs, the newest last, and say what went wrong in the last session of the Web Connector.
 
     Example: toolkit jobs
     """
     with opened(ctx, workspace) as ws:
         frame = ws.read("ledger.jobs")
-        document = {"jobs": frame[list(JOB_KEYS)]}
+        session = ws.ledger.last_session()
+        last = None if session is None else {"at": session.seen_at, "error": session.error}
+        document = {"jobs": frame[list(JOB_KEYS)], "last_session": last}
         columns = {name: name for name in JOB_KEYS} | {"total": "records"}
-        emit(ctx, as_json, document, lambda console: console.print(terminal_table(frame, columns, limit=50)))
+
+        def people(console: Console) -> None:
+            console.print(terminal_table(frame, columns, limit=50))
+            if session is not None and session.error:
+                when = f"{session.seen_at:%Y-%m-%d %H:%M}"
+                console.print(f"Last session, {when}: {session.error}", markup=False, highlight=False)
+
+        emit(ctx, as_json, document, people)
     finish(failed=bool((frame["status"] == "failed").any()))
 
 
