@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import logging
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from web_connector_calls import AGENT, Reply, document
 
 from toolkit import workspace_config
 from toolkit.wc_attempts import FREE, Attempts
 from toolkit.wc_guard import Guard
+from toolkit.wc_http import Server
 from toolkit.wc_server import Conversation
 from toolkit.workspace import Workspace
 
@@ -37,7 +41,7 @@ class Fake:
     ) -> str:
         return f"next {ticket} {hcp} {company_file} {country} {major} {minor}"
 
-    def take_answer(self, ticket: str, response: str, hresult: str, message: str) -> int:
+    def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
         self.calls.append((ticket, response, hresult, message))
         return 7
 
@@ -204,6 +208,69 @@ def test_the_log_has_the_address_and_neither_user_nor_password(
     text = repr([vars(record) for record in caplog.records])
     assert "stranger" not in text
     assert "secret" not in text
+
+
+def call(port: int, password: str) -> list[str]:
+    """Call authenticate as the Web Connector does, and return what it is told."""
+    words = f"<strUserName>clerk</strUserName><strPassword>{password}</strPassword>"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        headers = {"Content-Type": "text/xml; charset=utf-8", "User-Agent": AGENT}
+        connection.request("POST", "/", document("authenticate", words), headers)
+        answer = connection.getresponse()
+        return Reply(answer.status, {}, answer.read()).results
+    finally:
+        connection.close()
+
+
+def page(port: int, password: str) -> tuple[int, str | None]:
+    """Ask for a page behind the password, and return the status and how long to wait."""
+    coded = base64.b64encode(f"clerk:{password}".encode()).decode()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/support/jobs", headers={"Authorization": f"Basic {coded}"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers["Retry-After"]
+    finally:
+        connection.close()
+
+
+@pytest.mark.network
+def test_a_server_makes_who_guesses_wait_whichever_way_he_asks(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("toolkit.wc_http.Attempts", lambda: Attempts(clock))
+    checked: list[str] = []
+    verify = Workspace.verify_password
+
+    def noted(workspace: Workspace, user: str, password: str) -> bool:
+        checked.append(password)
+        return verify(workspace, user, password)
+
+    monkeypatch.setattr(Workspace, "verify_password", noted)
+    with Workspace(made) as workspace:
+        server = Server(workspace, port=0)
+        server.start()
+        try:
+            for _ in range(20):
+                assert call(server.port, "typo") == ["", "nvu"]
+            assert checked == ["typo"]
+            for number in range(FREE):
+                assert call(server.port, f"wrong {number}") == ["", "nvu"]
+            clock.now += 1
+            assert page(server.port, "wrong at the page") == (401, None)
+            assert call(server.port, RIGHT) == ["", "busy", "2"]
+            assert page(server.port, RIGHT) == (429, "2")
+            assert call(server.port, "typo") == ["", "nvu"]
+            before = len(checked)
+            clock.now += 2
+            assert call(server.port, RIGHT) == ["", "none"]
+            assert page(server.port, RIGHT) == (200, None)
+            assert checked[before:] == [RIGHT], "the page need not check it again"
+        finally:
+            server.stop()
 
 
 def test_many_threads_cannot_guess_faster_than_one(made: Path, clock: Clock) -> None:
