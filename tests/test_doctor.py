@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
-import socket
-import threading
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import cli_world
 import pytest
-from web_connector_calls import Scripted
+from cli_world import Toolkit
 
-from toolkit import doctor
-from toolkit.doctor import Reply, examine, probe
-from toolkit.tables import from_rows
-from toolkit.wc_http import Server
+from toolkit import doctor, workspace_config
+from toolkit.cli import shared
+from toolkit.doctor import Reply, examine
 from toolkit.workspace import Workspace
 
 START = dt.datetime(2026, 1, 15, 12, 0)
@@ -59,13 +59,18 @@ def look(ws: Workspace, clock: Clock) -> Callable[..., tuple[bool, str]]:
 Look = Callable[..., tuple[bool, str]]
 
 
+@pytest.fixture
+def toolkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Toolkit:
+    return cli_world.runner(monkeypatch, capsys)
+
+
 def test_a_workspace_in_use_is_all_good(ws: Workspace, clock: Clock) -> None:
     ticket = ws.ledger.open_session("blubilling")
     ws.ledger.learn("company_name", "Acme Inc")
     ws.ledger.close_session(ticket, "OK")
-    checks = examine(ws, knock=lambda url: Reply(ws.id), clock=clock)
+    checks = examine(ws, knock=lambda url: Reply(ws.id, root=200, support=200), clock=clock)
     assert [check for check in checks if not check.good] == []
-    assert len({check.name for check in checks}) == len(checks) == 11
+    assert len({check.name for check in checks}) == len(checks) == 15
 
 
 def test_a_fresh_one_needs_the_web_connector_and_nothing_else(ws: Workspace, clock: Clock) -> None:
@@ -74,29 +79,12 @@ def test_a_fresh_one_needs_the_web_connector_and_nothing_else(ws: Workspace, clo
     assert all("Update Selected" in check.message for check in checks if not check.good)
 
 
-@pytest.mark.parametrize(
-    ("url", "good", "code"),
-    [
-        ("http://localhost:8085/", True, ""),
-        ("https://qb.example.com/", True, ""),
-        ("http://qb.example.com/", False, "QBWC1010"),
-        ("https://192.0.2.1/", False, "QBWC1001"),
-        ("http://127.0.0.1:8085/", False, "QBWC1001"),
-        ("https://[2001:db8::1]/", False, "QBWC1001"),
-    ],
-)
-def test_url(url: str, good: bool, code: str) -> None:
-    found, message = doctor._url(url)
-    assert found is good
-    assert code in message
-
-
 def test_no_qwc_file(ws: Workspace, look: Look) -> None:
     (qwc,) = ws.path.glob("*.qwc")
     qwc.unlink()
     good, message = look("qwc file")
     assert not good
-    assert "write_qwc" in message
+    assert "`toolkit qwc`" in message
     ws.write_qwc()
     assert look("qwc file")[0]
 
@@ -122,20 +110,6 @@ def test_a_qwc_file_whose_support_page_is_elsewhere_or_that_is_none(ws: Workspac
     assert look("qwc file") == (False, f"{qwc.name} cannot be read: {doctor._WRITE_QWC}")
 
 
-@pytest.mark.parametrize(
-    ("reply", "good", "says"),
-    [
-        (None, True, "toolkit serve"),
-        (Reply(None), False, "another program"),
-        (Reply("other"), False, "another workspace"),
-    ],
-)
-def test_server(look: Look, reply: Reply | None, good: bool, says: str) -> None:
-    found, message = look("server", reply)
-    assert found is good
-    assert says in message
-
-
 def test_a_server_elsewhere_that_nobody_answers_for(tmp_path: Path, clock: Clock) -> None:
     with Workspace.create(
         tmp_path / "far", company="Far", password="pw", url="https://qb.example.com/", clock=clock
@@ -146,16 +120,48 @@ def test_a_server_elsewhere_that_nobody_answers_for(tmp_path: Path, clock: Clock
     assert "toolkit set cutover_date" in checks["cutover date"].message
 
 
-def test_a_damaged_table_is_named_with_its_remedy(ws: Workspace, look: Look) -> None:
-    ws.write("billing.plans", from_rows("billing.plans", []))
-    assert look("tables") == (True, "1 tables, all readable")
-    path = ws.path / "billing" / "plans.parquet"
-    path.write_bytes(path.read_bytes()[:-20])
-    good, message = look("tables")
+@pytest.mark.parametrize("element", doctor._REQUIRED)
+def test_a_qwc_file_that_lacks_an_element(ws: Workspace, look: Look, element: str) -> None:
+    (qwc,) = ws.path.glob("*.qwc")
+    text, count = re.subn(rf"\s*<{element}( />|>.*</{element}>)", "", qwc.read_text(encoding="utf-8"))
+    assert count == 1
+    qwc.write_text(text, encoding="utf-8")
+    good, message = look("qwc file")
     assert not good
-    assert "billing.plans" in message
-    assert "toolkit" in message
-    assert "load" in message
+    assert element in message
+    assert element in doctor._IDENTITY or "QBWC1039" in message
+
+
+def test_a_qwc_file_that_was_made_before_a_setting_changed(ws: Workspace, look: Look) -> None:
+    ws.set("poll_minutes", "7")
+    good, message = look("qwc file")
+    assert not good
+    assert "says RunEveryNMinutes 5, and this workspace 7: `toolkit qwc`" in message
+    ws.write_qwc()
+    assert look("qwc file")[0]
+    (qwc,) = ws.path.glob("*.qwc")
+    text = qwc.read_text(encoding="utf-8")
+    qwc.write_text(text.replace("<IsReadOnly>false", "<IsReadOnly>true"), encoding="utf-8")
+    assert "says IsReadOnly true, and this workspace false" in look("qwc file")[1]
+    words = text.replace("<AppDescription>", "<AppDescription>Ours: ")
+    assert words != text
+    qwc.write_text(words, encoding="utf-8")
+    assert look("qwc file")[0], "words are everybody's own business"
+
+
+def test_the_password(ws: Workspace, look: Look, toolkit: Toolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, message = look("password")
+    assert good
+    assert "QBWC1030 or QBWC1040" in message
+    whole = workspace_config.load(ws.path).password_hash
+    for damaged, said in ((whole[:-30], "`toolkit password`"), ("", "none is set: `toolkit password` sets")):
+        workspace_config.change(ws.path, password_hash=damaged)
+        good, message = look("password")
+        assert not good
+        assert said in message
+    monkeypatch.setenv("TOOLKIT_WC_PASSWORD", "another one")
+    assert toolkit("-w", ws.path, "password").code == 0
+    assert look("password")[0]
 
 
 def test_disk_space(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +170,16 @@ def test_disk_space(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look("disk space") == (False, "only 0.1 GB free: make room before the next import")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 10**10))
     assert look("disk space") == (True, "10.0 GB free")
+
+
+def test_disk_space_for_large_tables(ws: Workspace, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A landing writes them anew before the old ones go."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 4 * 10**9))
+    assert look("disk space")[0]
+    with (ws.path / "quickbooks" / "invoices.parquet").open("wb") as table:
+        table.truncate(5 * 10**9)  # a hole, not five gigabytes
+    assert doctor._space(ws.path) == (False, "only 4.0 GB free: make room before the next import")
 
 
 def test_a_synchronised_folder(tmp_path: Path) -> None:
@@ -210,6 +226,80 @@ def test_jobs_wait_and_nobody_has_called_for_long(ws: Workspace, look: Look, clo
     assert not look("last call", Reply("other", last_poll=clock.now))[0]
 
 
+def test_the_setting_says_how_long_is_too_long(ws: Workspace, look: Look, clock: Clock) -> None:
+    ws.set("poll_minutes", "10")
+    ws.ledger.close_session(ws.ledger.open_session("blubilling"), "OK")
+    clock.now += dt.timedelta(hours=2)
+    ws.queue_import("items")
+    assert look("last call")[0], "it waits since just now"
+    clock.now += dt.timedelta(minutes=30)
+    assert look("last call")[0]
+    clock.now += dt.timedelta(minutes=1)
+    good, message = look("last call")
+    assert not good
+    assert message.startswith(
+        "jobs that wait: 1; the Web Connector last called 2 hours ago (2026-01-15 12:00)"
+    )
+    assert "start `toolkit serve`" in message
+    assert "start `toolkit serve`" not in look("last call", Reply(ws.id))[1]
+    assert look("last call", Reply(ws.id, last_poll=clock.now - dt.timedelta(minutes=29)))[0]
+
+
+# --- the clock ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["job", "session", "decision"])
+def test_a_ledger_from_the_future(ws: Workspace, look: Look, clock: Clock, what: str) -> None:
+    assert look("clock") == (True, "2026-01-15 12:00, and nothing in the ledger is later")
+    clock.now += dt.timedelta(hours=5)
+    if what == "job":
+        ws.queue_import("items")
+    elif what == "session":
+        ws.ledger.open_session("blubilling")
+    else:
+        ws.ledger.decide("customers", [{"account_number": "A1", "decision": "(ignore)"}], "ann")
+    clock.now = START + dt.timedelta(hours=5, minutes=-2)
+    assert look("clock")[0], "two minutes are no error"
+    clock.now = START
+    good, message = look("clock")
+    assert not good
+    assert message.startswith(
+        "the ledger knows something from 5 hours after this machine's time, 2026-01-15 12:00: set the clock"
+    )
+
+
+def test_the_clock_of_a_server_elsewhere(ws: Workspace, look: Look) -> None:
+    for minutes, said in ((3, "3 minutes ahead of"), (-300, "5 hours behind")):
+        good, message = look("clock", Reply(ws.id, ahead=dt.timedelta(minutes=minutes)))
+        assert not good
+        assert message == f"the server's clock is {said} this machine's: set both right"
+    assert look("clock", Reply(ws.id, ahead=dt.timedelta(minutes=-2)))[0]
+    assert look("clock", Reply("another's", ahead=dt.timedelta(hours=3)))[0]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can be set on Unix only")
+def test_the_end_of_summer_time_is_no_fault(
+    ws: Workspace, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+    time.tzset()
+    try:
+        clock.now = dt.datetime(2026, 11, 1, 1, 55)  # summer time: five minutes later it is one o'clock again
+        ws.queue_import("items")
+        for hour, minute, good in ((1, 0, True), (0, 50, False)):
+            clock.now = dt.datetime(2026, 11, 1, hour, minute)
+            assert doctor._clock(ws, None, clock.now)[0] is good
+        clock.now = dt.datetime(2026, 11, 2, 1, 55)
+        ws.queue_import("items")
+        assert not doctor._clock(ws, None, dt.datetime(2026, 11, 2, 1, 0))[0]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+# --- sessions -----------------------------------------------------------------------------------------------
+
+
 def test_a_session(ws: Workspace, look: Look, clock: Clock) -> None:
     assert look("session") == (True, "none is open")
     ws.queue_import("items")
@@ -234,33 +324,18 @@ def test_a_session_that_ended_badly(ws: Workspace, look: Look) -> None:
     assert look("session") == (False, "the last one ended with: Another company is open.")
 
 
-# --- who answers --------------------------------------------------------------------------------------------
+# --- for people ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.network
-def test_probe_knows_our_server_from_others_and_from_nobody(ws: Workspace) -> None:
-    server = Server(ws, port=0, exchange=Scripted())
-    server.start()
-    try:
-        assert probe(server.url) == Reply(ws.id)
-    finally:
-        server.stop()
-    assert probe(server.url) is None
-
-
-@pytest.mark.network
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_probe_of_something_else(scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-
-        def answer() -> None:
-            connection, _ = other.accept()
-            with connection:
-                connection.recv(1000)
-                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n[]")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        assert probe(f"{scheme}://127.0.0.1:{port}/") == Reply(None)
-        thread.join()
+@pytest.mark.network  # it looks whether a server runs
+def test_it_reads_well_in_a_narrow_terminal(
+    ws: Workspace, toolkit: Toolkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "WIDTH_OF_A_FILE", 80)
+    ws.ledger.learn("company_name", "Fish & Chips [bold]Ltd[/bold]")
+    said = toolkit("-w", ws.path, "doctor")
+    lines = said.out.splitlines()
+    assert said.code == 1
+    assert max(map(len, lines)) <= 80
+    assert all(re.match(r"(good|MEND)  [a-z]+( [a-z]+)?: |      \S", line) for line in lines)
+    assert "company: bound to Fish & Chips [bold]Ltd[/bold]" in said.out

@@ -1,16 +1,13 @@
 """What goes wrong in practice, looked for: one line each, good, or what to do.
 
-Source: reference/PROTOCOL.md 1.7 (transport) and 7.4 (the Web Connector's codes).
+Source: reference/PROTOCOL.md 2 (the .qwc file) and 7.4 (the Web Connector's codes).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import http.client
-import ipaddress
-import json
+import secrets
 import shutil
-import ssl
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +16,12 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from toolkit.errors import DamagedTable, ToolkitError, WorkspaceMoved
-from toolkit.tables import TABLES
+from toolkit import doctor_network as network
+from toolkit import doctor_tables as tables
+from toolkit import workspace_config as config
+from toolkit.doctor_network import Reply, probe
+from toolkit.errors import ToolkitError, WorkspaceMoved
+from toolkit.tables import to_rows
 from toolkit.wc_support import ago
 from toolkit.workspace import Workspace, local_now
 from toolkit.workspace_place import elsewhere
@@ -32,10 +33,16 @@ LEAST_SPACE = 1_000_000_000
 """Free bytes below which a large answer might not fit."""
 LONG_AGO = dt.timedelta(days=1)
 """Without a call for so long, jobs that wait are waiting for a Web Connector that does not run."""
-PROBE_SECONDS = 3
+POLLS_MISSED = 3
+"""So many runs of Auto-Run that did not come while something waits are no accident."""
+CLOCK_OFF = dt.timedelta(minutes=2)
+"""More than that is no delay, but a clock that is wrong."""
 
 _MINUTE = "%Y-%m-%d %H:%M"
-_WRITE_QWC = 'in Python, `Workspace("DIR").write_qwc()` writes it again with the same identity'
+_WRITE_QWC = "`toolkit qwc` writes it again with the same identity"
+_IDENTITY = ("OwnerID", "FileID", "AppURL", "UserName")
+_REQUIRED = ("AppName", "AppID", "AppDescription", "AppSupport", "QBType", *_IDENTITY)
+_EFFECTIVE = ("AppSupport", "QBType", "Style", "AuthFlags", "IsReadOnly", "RunEveryNMinutes")
 
 _SYNCED = ("onedrive", "dropbox", "google drive", "googledrive", "icloud", "mobile documents", "box sync")
 _NETWORK = ("nfs", "cifs", "smb", "sshfs", "9p", "afs")
@@ -60,17 +67,6 @@ class Check:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What answered at the workspace's URL.
-
-    ``workspace`` is the id that a server of this toolkit gives, or ``None`` for anything else.
-    """
-
-    workspace: str | None
-    last_poll: dt.datetime | None = None
-
-
 def examine(
     ws: Workspace,
     *,
@@ -88,137 +84,111 @@ def examine(
     clock : callable, optional
         Gives the local time.
     """
-    reply = (knock or probe)(ws.url)
+    reply, now = (knock or probe)(ws.url), clock()
+    ours = reply if reply is not None and reply.workspace == ws.id else None
     checks = [
-        Check("url", *_url(ws.url)),
+        Check("url", *network.url_form(ws.url)),
         Check("qwc file", *_qwc(ws)),
-        Check("server", *_server(ws, reply)),
+        Check("password", *_password(ws)),
+        Check("server", *network.server(ws.url, ws.id, reply)),
+        *_of_server(ws, reply, ours, now),
         Check("folder", *_folder(ws.path)),
         Check("disk space", *_space(ws.path)),
-        Check("tables", *_tables(ws)),
+        Check("tables", *tables.readable(ws)),
         Check("cutover date", *_cutover(ws)),
     ]
     try:
-        jobs = ws.ledger.jobs()["status"].value_counts().to_dict()
-        taken_at = ws.ledger.restored()
-        since = f", restored from a backup of {taken_at}" if taken_at else ""
-        checks.append(Check("ledger", True, f"readable, with {sum(jobs.values())} jobs{since}"))
-        if other := elsewhere(ws.path, ws.ledger):
-            checks.append(Check("place", False, str(WorkspaceMoved(str(ws.path), other))))
-        checks.append(Check("company", *_company(ws)))
-        waiting = sum(int(jobs.get(state, 0)) for state in ("queued", "running"))
-        checks.append(Check("last call", *_last_call(ws, reply, waiting, clock())))
-        checks.append(Check("session", *_session(ws)))
-        if ws.settings["auto_approve"]:
-            waits = why_not_unattended(ws.ledger)
-            said = f"auto_approve is on, and waits: {waits}" if waits else "exports need no approval"
-            checks.append(Check("unattended", not waits, said))
+        checks += _of_ledger(ws, ours, now)
     except ToolkitError as error:
         checks.append(Check("ledger", False, f"it cannot be used: {error}"))
     return checks
 
 
-def probe(url: str) -> Reply | None:
-    """Return who answers at a URL; ``None`` for nobody.
+def _of_server(ws: Workspace, reply: Reply | None, ours: Reply | None, now: dt.datetime) -> Iterator[Check]:
+    """Yield what can be said only where somebody answers at the workspace's URL."""
+    if reply is not None and (reply.certificate is not None or reply.distrust):
+        host, called = urlsplit(ws.url).hostname or "", ours.last_poll if ours else None
+        told = network.certificate(host, reply, now.astimezone(), called.astimezone() if called else None)
+        yield Check("certificate", *told)
+    if ours is not None and ours.support is not None:
+        yield Check("support page", *network.pages(ws.url, ours))
 
-    The certificate is not judged here: whether Windows trusts it, only Windows can say.
+
+def _of_ledger(ws: Workspace, ours: Reply | None, now: dt.datetime) -> list[Check]:
+    """Return what the ledger tells.
+
+    Raises
+    ------
+    ToolkitError
+        It cannot be read.
     """
-    parts = urlsplit(url)
-    host, path = parts.hostname or "localhost", f"{parts.path}healthz"
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, parts.port, timeout=PROBE_SECONDS, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, parts.port, timeout=PROBE_SECONDS)
-    try:
-        connection.connect()
-    except ssl.SSLError:
-        return Reply(None)
-    except OSError:
-        return None
-    try:
-        connection.request("GET", path)
-        document = json.loads(connection.getresponse().read(10_000))
-        poll = document["last_poll"]
-        return Reply(str(document["workspace"]), dt.datetime.fromisoformat(poll) if poll else None)
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return Reply(None)
-    finally:
-        connection.close()
+    jobs = to_rows(ws.ledger.jobs())
+    taken_at = ws.ledger.restored()
+    since = f", restored from a backup of {taken_at}" if taken_at else ""
+    checks = [Check("ledger", True, f"readable, with {len(jobs)} jobs{since}")]
+    if other := elsewhere(ws.path, ws.ledger):
+        checks.append(Check("place", False, str(WorkspaceMoved(str(ws.path), other))))
+    waiting = [row["created_at"] for row in jobs if row["status"] in ("queued", "running")]
+    checks += [
+        Check("clock", *_clock(ws, ours, now)),
+        Check("landing", *tables.landed(ws)),
+        Check("company", *_company(ws)),
+        Check("last call", *_last_call(ws, ours, waiting, now)),
+        Check("session", *_session(ws)),
+    ]
+    if ws.settings["auto_approve"]:
+        waits = why_not_unattended(ws.ledger)
+        said = f"auto_approve is on, and waits: {waits}" if waits else "exports need no approval"
+        checks.append(Check("unattended", not waits, said))
+    return checks
 
 
 # --- the checks: each returns whether it is good, and a message --------------------------------------------
 
 
-def _url(url: str) -> tuple[bool, str]:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if _is_address(host):
-        return False, (
-            f"{url} has an IP address, which the Web Connector refuses (QBWC1001): "
-            "put the machine's name there, or localhost"
-        )
-    if parts.scheme != "https" and host != "localhost":
-        return False, (
-            f"{url} is not https, which the Web Connector asks for (QBWC1010) unless the host is localhost: "
-            "use https, with `toolkit serve --tls-cert --tls-key`"
-        )
-    return True, f"{url} is one that the Web Connector takes"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _qwc(ws: Workspace) -> tuple[bool, str]:
     found = sorted(ws.path.glob("*.qwc"))
     if not found:
-        return (
-            False,
-            f"there is no .qwc file in {ws.path}: {_WRITE_QWC}",
-        )
+        return False, f"there is no .qwc file in {ws.path}: {_WRITE_QWC}"
     for path in found:
         try:
-            root = etree.fromstring(
-                path.read_bytes(), etree.XMLParser(resolve_entities=False, no_network=True)
-            )
+            written = _elements(path.read_bytes())
         except (etree.XMLSyntaxError, OSError):
             return False, f"{path.name} cannot be read: {_WRITE_QWC}"
-        is_ = {str(node.tag): (node.text or "").strip() for node in root.iterchildren("*")}
-        should = {"OwnerID": ws.owner_id, "FileID": ws.file_id, "AppURL": ws.url, "UserName": ws.user}
-        other = [name for name, value in should.items() if is_.get(name) != value]
-        if other:
-            return False, (
-                f"{path.name} is not this workspace's ({', '.join(other)}): {_WRITE_QWC}; "
-                "then add it to the Web Connector again"
-            )
-        if urlsplit(is_.get("AppSupport", "")).hostname != urlsplit(ws.url).hostname:
-            return False, (
-                f"{path.name}: AppSupport is on another host than AppURL, which the Web Connector refuses "
-                f"(QBWC1000): {_WRITE_QWC}"
-            )
+        if problem := _differs(written, _elements(ws.qwc())):
+            return False, f"{path.name} {problem}: {_WRITE_QWC}; then add it to the Web Connector again"
     return True, f"{found[0].name} is this workspace's"
 
 
-def _server(ws: Workspace, reply: Reply | None) -> tuple[bool, str]:
-    if reply is not None and reply.workspace == ws.id:
-        return True, f"the server of this workspace answers at {ws.url}"
-    if reply is not None and reply.workspace is not None:
-        return False, f"the server at {ws.url} is another workspace's: stop it, or give this one another port"
-    if reply is not None:
-        return False, f"another program answers at {ws.url}: stop it, or give this workspace another port"
-    if urlsplit(ws.url).hostname == "localhost":
-        return True, f"it does not run, and {ws.url} is free: `toolkit serve` starts it"
-    return (
-        False,
-        f"nobody answers at {ws.url}: start `toolkit serve` there, and look at name, port and firewall",
-    )
+def _elements(document: bytes) -> dict[str, str]:
+    root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+    return {str(node.tag): (node.text or "").strip() for node in root.iter("*")}
+
+
+def _differs(written: dict[str, str], should: dict[str, str]) -> str:
+    """Return how a .qwc file is not what this workspace would write, where the Web Connector cares."""
+    other = [name for name in _IDENTITY if written.get(name) != should[name]]
+    if other:
+        return f"is not this workspace's ({', '.join(other)})"
+    missing = [name for name in _REQUIRED if name not in written]
+    if missing:
+        return f"lacks {', '.join(missing)}, which the Web Connector asks for (QBWC1039)"
+    if urlsplit(written["AppSupport"]).hostname != urlsplit(should["AppURL"]).hostname:
+        return "has AppSupport on another host than AppURL, which the Web Connector refuses (QBWC1000)"
+    for name in _EFFECTIVE:
+        if name in written and name in should and written[name] != should[name]:
+            return f"says {name} {written[name] or 'nothing'}, and this workspace {should[name]}"
+    return ""
+
+
+def _password(ws: Workspace) -> tuple[bool, str]:
+    if not config.load(ws.path).password_hash:
+        return False, "none is set: `toolkit password` sets one; then type it into the Web Connector"
+    try:
+        ws.verify_password(ws.user, secrets.token_hex())
+    except ToolkitError as error:
+        return False, f"nobody can log in: {error}"
+    return True, "set; QBWC1030 or QBWC1040 there says that the Web Connector has none, or another one"
 
 
 def _folder(path: Path) -> tuple[bool, str]:
@@ -255,29 +225,10 @@ def _network_mount(path: PurePath, mounts: str) -> bool:
 
 def _space(path: Path) -> tuple[bool, str]:
     free = shutil.disk_usage(path).free
+    # A landing writes the new tables beside the old ones.
+    needed = max(LEAST_SPACE, sum(file.stat().st_size for file in path.glob("quickbooks/*.parquet")))
     shown = f"{free / 1e9:,.1f} GB free"
-    return (
-        (True, shown) if free >= LEAST_SPACE else (False, f"only {shown}: make room before the next import")
-    )
-
-
-def _tables(ws: Workspace) -> tuple[bool, str]:
-    damaged, good = [], 0
-    for name in _stored():
-        if not ws.has(name):
-            continue
-        try:
-            ws.read(name)
-            good += 1
-        except DamagedTable as error:
-            damaged.append(str(error))
-    if damaged:
-        return False, "; ".join(damaged)
-    return True, f"{good} tables, all readable"
-
-
-def _stored() -> Iterator[str]:
-    return (name for name in TABLES if name.startswith(("quickbooks.", "billing.")))
+    return (True, shown) if free >= needed else (False, f"only {shown}: make room before the next import")
 
 
 def _cutover(ws: Workspace) -> tuple[bool, str]:
@@ -301,23 +252,64 @@ def _company(ws: Workspace) -> tuple[bool, str]:
     return True, f"bound to {known or 'the company file of the first session'}"
 
 
-def _last_call(ws: Workspace, reply: Reply | None, waiting: int, now: dt.datetime) -> tuple[bool, str]:
+def _clock(ws: Workspace, ours: Reply | None, now: dt.datetime) -> tuple[bool, str]:
+    """Return whether the clock is right: nothing was ever noted later than now."""
+    if ours is not None and ours.ahead is not None and abs(ours.ahead) > CLOCK_OFF:
+        way = "ahead of" if ours.ahead > dt.timedelta(0) else "behind"
+        return False, f"the server's clock is {_span(abs(ours.ahead))} {way} this machine's: set both right"
+    ahead = max((moment - now for moment in _noted(ws)), default=dt.timedelta(0))
+    if ahead > CLOCK_OFF + _set_back(now):
+        return False, (
+            f"the ledger knows something from {_span(ahead)} after this machine's time, {now:{_MINUTE}}: "
+            "set the clock right, or new answers may count as older than what is known"
+        )
+    return True, f"{now:{_MINUTE}}, and nothing in the ledger is later"
+
+
+def _noted(ws: Workspace) -> Iterator[dt.datetime]:
+    """Yield moments of the ledger, with the last one among them."""
+    if session := ws.ledger.last_session():
+        yield from (moment for moment in (session.opened_at, session.seen_at, session.closed_at) if moment)
+    rows = [*to_rows(ws.ledger.jobs()), *to_rows(ws.ledger.decision_rows())]
+    for name in ("created_at", "finished_at", "decided_at"):
+        yield from (row[name] for row in rows if row.get(name))
+
+
+def _set_back(now: dt.datetime) -> dt.timedelta:
+    """Return by how much the end of summer time has set clocks back in the last hours."""
+    nothing = dt.timedelta(0)
+    here = now.replace(fold=1).astimezone()  # of two hours that are called the same, the later one
+    before = (here.astimezone(dt.UTC) - dt.timedelta(hours=3)).astimezone()
+    return max(nothing, (before.utcoffset() or nothing) - (here.utcoffset() or nothing))
+
+
+def _span(span: dt.timedelta) -> str:
+    minutes = round(span.total_seconds() / 60)
+    return f"{minutes:,} minutes" if minutes < 180 else f"{round(minutes / 60):,} hours"
+
+
+def _last_call(
+    ws: Workspace, ours: Reply | None, waiting: list[dt.datetime], now: dt.datetime
+) -> tuple[bool, str]:
     session = ws.ledger.last_session()
     calls = [session.seen_at] if session else []
-    if reply is not None and reply.workspace == ws.id and reply.last_poll is not None:
-        calls.append(reply.last_poll)
+    if ours is not None and ours.last_poll is not None:
+        calls.append(ours.last_poll)
     if not calls:
-        return (
-            False,
-            f"the Web Connector has never called: add {ws.path / '*.qwc'} to it and press Update Selected",
+        return False, (
+            f"the Web Connector has never called: add {ws.path / '*.qwc'} to it, type the password there and "
+            "press Update Selected"
         )
     last = max(calls)
-    if waiting and now - last > LONG_AGO:
+    called = f"the Web Connector last called {ago(last, now)} ({last:{_MINUTE}})"
+    polls = POLLS_MISSED * dt.timedelta(minutes=ws.settings["poll_minutes"])
+    if waiting and (now - last > LONG_AGO or now - max(last, min(waiting)) > polls):
+        serve = "" if ours is not None else "start `toolkit serve`, "
         return False, (
-            f"jobs that wait: {waiting}; the Web Connector last called {ago(last, now)} ({last:{_MINUTE}}): "
-            "see that it runs, tick the application and press Update Selected, or turn Auto-Run on"
+            f"jobs that wait: {len(waiting)}; {called}: {serve}see that it runs, tick the application and "
+            "press Update Selected, or turn Auto-Run on"
         )
-    return True, f"the Web Connector last called {ago(last, now)} ({last:{_MINUTE}})"
+    return True, called
 
 
 def _session(ws: Workspace) -> tuple[bool, str]:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.table import Column, Table
 
 from toolkit.cli.connect import asked_password
 from toolkit.cli.shared import JsonOption, WorkspaceOption, console, day, emit, finish, opened
@@ -77,6 +78,12 @@ def init(
             console.print(
                 f"Add {qwc} to the Web Connector on the QuickBooks machine.", markup=False, soft_wrap=True
             )
+            if ws.url.startswith("https:"):
+                console.print(
+                    f"For https, where no authority signs: toolkit -w {ws.path} cert",
+                    markup=False,
+                    soft_wrap=True,
+                )
             console.print(
                 f"Next: toolkit -w {ws.path} import all, then: toolkit -w {ws.path} serve",
                 markup=False,
@@ -129,10 +136,10 @@ def doctor(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonO
         document = {"checks": [{"name": c.name, "good": c.good, "message": c.message} for c in checks]}
 
         def show(console: Console) -> None:
+            listed = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
             for check in checks:
-                console.print(
-                    f"{'good' if check.good else 'MEND'}  {check.name}: {check.message}", markup=False
-                )
+                listed.add_row("good" if check.good else "MEND", escape(f"{check.name}: {check.message}"))
+            console.print(listed)
 
         emit(ctx, as_json, document, show)
     finish(failed=not all(check.good for check in checks))
