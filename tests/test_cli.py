@@ -292,6 +292,15 @@ def test_init_makes_a_workspace_and_a_qwc(
         assert ws.settings["company_file"] == r"C:\Books\acme.qbw"
 
 
+def test_init_with_https_says_where_a_certificate_comes_from(
+    toolkit: Toolkit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_WC_PASSWORD", "open sesame")
+    for name, url, wanted in (("a", "https://books.example.com/", True), ("b", "http://localhost/", False)):
+        said = toolkit("init", tmp_path / name, "--company", "Acme Inc", "--url", url)
+        assert (f"toolkit -w {tmp_path / name} cert" in said.out) is wanted
+
+
 def test_init_from_takes_decisions_and_never_the_crosswalk(
     toolkit: Toolkit, at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
