@@ -16,10 +16,9 @@ import pytest
 import requests
 from lxml import etree
 from wc_mutations import Spoiler, spoil_bytes
-from wc_raw import MB, NEEDS_PROC, PROC, Held, held, say
+from wc_raw import MB, NEEDS_PROC, PROC, Held, Watched, held, say
 from web_connector_calls import Scripted, ask, document
 
-from toolkit.rehearsal.server_process import ServerProcess
 from toolkit.wc_cheroot import THREADS
 from toolkit.wc_http import Front, Server
 from toolkit.wc_server import make_app
@@ -137,25 +136,24 @@ def test_spoilt_calls_in_a_session(ws: Workspace, caplog: pytest.LogCaptureFixtu
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
+def server(tmp_path: Path) -> Iterator[Watched]:
     place = tmp_path / "served"
     with Workspace.create(place, company="Acme", password=PASSWORD, rehearsal=True) as workspace:
         start_work(workspace)
-    running = ServerProcess(place)
+    running = Watched(place)
     yield running
     running.stop()
 
 
 @pytest.mark.network
-def test_spoilt_bytes_over_sockets(server: ServerProcess) -> None:
-    port, pid = int(server.url.rstrip("/").rpartition(":")[2]), server._process.pid
+def test_spoilt_bytes_over_sockets(server: Watched) -> None:
     names = f"<strUserName>blubilling</strUserName><strPassword>{PASSWORD}</strPassword>"
     call = document("authenticate", names)
 
     def authenticate(_: int) -> str:
         return requests.post(server.url, call, headers={"Content-Type": "text/xml"}, timeout=30).text
 
-    # Each thread of the server keeps the 20 MB that it once looked at a password with: let all have them.
+    # What each thread needs for its first password is there before it is measured.
     with ThreadPoolExecutor(THREADS) as pool:
         answers = list(pool.map(authenticate, range(2 * THREADS)))
     (ticket,) = re.findall(r"string>([0-9a-f]{32})<", "".join(answers))
@@ -164,16 +162,16 @@ def test_spoilt_bytes_over_sockets(server: ServerProcess) -> None:
     before = None
     for number in range(OVER_SOCKETS):
         if number == OVER_SOCKETS // 2:
-            before = held(pid)
+            before = server.held()
         dice = random.Random(f"{SEED}:{number}")
         request = spoiler.make(number)
         data = spoil_bytes(dice, request.raw()) if dice.random() < 0.5 else request.raw()
-        heard = say(port, data, MOST_SECONDS)
+        heard = say(server.port, data, MOST_SECONDS)
         seen[heard.status] += 1
         # A connection may be closed without a word where not so much as a request line came.
         if heard.status or re.match(rb"(\r?\n)*[^\r\n]+\r\n", data):
             check(heard.status, heard.data, heard.seconds, (number, request.done, data[:3000]))
     assert before is not None
-    check_flat(before, held(pid))
+    check_flat(before, server.held())
     assert all(seen[status] > 1 for status in (200, 400, 404, 405, 411, 413, 415)), seen
     assert requests.get(f"{server.url}healthz", timeout=30).status_code == 200

@@ -1,4 +1,4 @@
-"""What a server answers to raw bytes, and what its process holds: memory, threads, open files."""
+"""A server in a process that is watched: its answers to raw bytes, and what it holds of memory and files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,43 @@ import gc
 import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.rehearsal.server_process import ServerProcess
+
 MB = 1_000_000
 PROC = Path("/proc")
 NEEDS_PROC = "needs /proc, by which Linux tells what a process holds"
+
+
+class Watched(ServerProcess):
+    """A server of a workspace in a process of its own.
+
+    All its threads take memory from one place: else each keeps what it once had, and what grows with the
+    threads that were busy hides what grows with the calls.
+    """
+
+    pid = 0
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, start=self._start)
+        self.port = int(self.url.rstrip("/").rpartition(":")[2])
+
+    def _start(self, folder: Path, port: int, shift: float) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "toolkit.mortal_server", str(folder), str(port), str(shift)]
+        environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+        nothing = subprocess.DEVNULL
+        process = subprocess.Popen(command, env=environment, stdin=nothing, stdout=nothing, stderr=nothing)
+        self.pid = process.pid
+        return process
+
+    def held(self) -> Held:
+        """Return what the process holds now."""
+        return held(self.pid)
 
 
 @dataclass(frozen=True)
