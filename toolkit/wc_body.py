@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.wc_streams import Chunks, Whole
+from toolkit.wc_streams import DRAINED, Chunks, Whole
 
 __all__ = ["LARGE", "MAX_BODY", "Bodies", "OneShot", "Pace", "Refused", "drain"]
 
@@ -28,8 +28,6 @@ RETRY_SECONDS = 30
 
 _BLOCK = 1 << 20
 _HEAD = 1 << 16  # in which the ticket stands: it is the first element of every call that is long
-_DRAINED = 1 << 20  # bytes of a refused body that are still read, so that its sender gets to see the answer
-_DRAIN_SECONDS = 5.0
 
 _TICKET = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?ticket(?:\s[^<>]*)?>\s*([^<>&\s]{1,200})\s*</")
 
@@ -162,13 +160,16 @@ class Bodies:
 
 
 def drain(environ: Mapping[str, Any]) -> None:
-    """Read what is left of a body that nobody wants, up to a length: its sender looks at no answer before."""
+    """Read what is left of a body that nobody wants, up to a length: its sender looks at no answer before.
+
+    With a server of ours there is a better way: it answers first, and reads on after that.
+    """
     stream = environ.get("wsgi.input")
-    if isinstance(stream, Whole | Chunks):
-        stream.hurry(_DRAIN_SECONDS)
-    left = _DRAINED
+    if stream is None or isinstance(stream, Whole | Chunks):
+        return
+    left = DRAINED
     with contextlib.suppress(OSError, ValueError):  # its sender will not see the answer, then
-        while left > 0 and stream is not None and (block := stream.read(min(_BLOCK, left))):
+        while left > 0 and (block := stream.read(min(_BLOCK, left))):
             left -= len(block)
 
 

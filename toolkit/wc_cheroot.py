@@ -28,7 +28,7 @@ from cheroot.wsgi import Server as CherootServer
 from toolkit.errors import UsageError
 from toolkit.event_log import event
 from toolkit.wc_server import WsgiApp
-from toolkit.wc_streams import Chunks, Whole, make_file
+from toolkit.wc_streams import DRAINED, Chunks, Whole, make_file
 
 __all__ = ["LimitedServer", "is_loopback", "listen", "tls_adapter"]
 
@@ -40,6 +40,8 @@ BODY_SECONDS = 900
 """Until a body is there: 256 MB on a line of 2.5 Mbit/s."""
 STOP_SECONDS = 60
 """Until the calls in hand are answered, when the server stops."""
+DRAIN_SECONDS = 5.0
+"""How long a body is still read that nobody wants."""
 TURN_AWAY_SECONDS = 1.0
 """Longest wait for somebody whom there is no place for to take the answer."""
 HEADER_BYTES = 32 * 1024
@@ -140,6 +142,19 @@ class _Gateway(Gateway_10):
         )
         return super().get_environ()  # type: ignore[no-untyped-call]
 
+    def respond(self) -> None:
+        super().respond()
+        rest, stream = self.req.rfile, self.req.conn.rfile
+        if rest.finished or self.req.status.startswith(b"408"):  # who was too slow has had time enough
+            return
+        # Closed with something unread, the answer would be lost on its way to whom is still sending.
+        stream.raw.deadline = min(stream.raw.deadline, time.monotonic() + DRAIN_SECONDS)
+        left = DRAINED
+        with contextlib.suppress(OSError, ValueError, errors.FatalSSLAlert):
+            self.req.conn.socket.shutdown(socket.SHUT_WR)
+            while left > 0 and (block := rest.read(left)):
+                left -= len(block)
+
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
         # What is left of a body must not become the next request.
         if ("Connection", "close") in headers or not self.req.rfile.finished:
@@ -186,16 +201,14 @@ class LimitedServer(CherootServer):
     listening : socket
         Bound; closed by ``stop``.
     app : WSGI application
-        Called from several threads.
-    max_body : int
-        Longest body, in bytes; the application should say no before.
+        Called from several threads. What it does not read of a body is read after its answer, for a while.
     """
 
     ConnectionClass = _Connection
     _connections: Any
     _unservicable_conns: Any
 
-    def __init__(self, listening: socket.socket, app: WsgiApp, *, max_body: int) -> None:
+    def __init__(self, listening: socket.socket, app: WsgiApp) -> None:
         super().__init__(
             listening.getsockname()[:2],
             app,
@@ -210,7 +223,6 @@ class LimitedServer(CherootServer):
         self._listening = listening
         self.gateway = _Gateway
         self.max_request_header_size = HEADER_BYTES
-        self.max_request_body_size = max_body
         self.expiration_interval = 0.05  # how fast it notices that it is to stop
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:

@@ -106,8 +106,7 @@ class Front:
         try:
             answer = self._answer(method, environ)
         except Refused as refused:
-            if refused.status != 408:  # whoever is too slow has had time enough
-                drain(environ)
+            drain(environ)
             answer = _text(refused.status, refused.text, *refused.headers, _CLOSE)
         except Exception as error:
             number = incident("a request", error)
@@ -132,7 +131,6 @@ class Front:
         if path != "/" and path not in self._pages:
             raise Refused(404, "There is nothing here.")
         if method in ("GET", "HEAD"):
-            drain(environ)  # else a body, which nobody expects here, would be taken for the next request
             return self._root(environ) if path == "/" else self._page(path, environ)
         if method == "POST" and path == "/":
             return self._call(environ)
@@ -317,7 +315,7 @@ class Server:
                 sock.close()
             raise
         for sock in listening:
-            server = LimitedServer(sock, front, max_body=front.max_body)
+            server = LimitedServer(sock, front)
             server.ssl_adapter = self._tls
             server.prepare()
             thread = threading.Thread(target=server.serve, name=f"serve {sock.getsockname()[0]}", daemon=True)

@@ -15,7 +15,7 @@ from typing import Any
 from cheroot import errors
 from cheroot.makefile import StreamReader
 
-__all__ = ["Chunks", "Whole", "Writer", "make_file"]
+__all__ = ["DRAINED", "Chunks", "Whole", "Writer", "make_file"]
 
 WRITE_SECONDS = 30.0
 """Until an answer is taken, at the least."""
@@ -24,6 +24,8 @@ WRITE_RATE = 50_000
 LINE_BYTES = 4096
 """Longest line between two chunks, and longest trailer."""
 MOST_TRAILERS = 64
+DRAINED = 1 << 20
+"""Bytes of a body that nobody wants which are still read, so that its sender gets to see the answer."""
 TIMED_OUT = "timed out"
 """The words by which cheroot knows it."""
 
@@ -105,10 +107,6 @@ class Whole:
         """Whether what comes next on the connection is no part of it."""
         return not self._left
 
-    def hurry(self, seconds: float) -> None:
-        """Wait for no more of it than so long."""
-        self._stream.raw.deadline = min(self._stream.raw.deadline, time.monotonic() + seconds)
-
     def read(self, size: int) -> bytes:
         """Return what is there, ``b""`` at the end."""
         block: bytes = self._stream.read1(min(size, self._left)) if self._left else b""
@@ -125,10 +123,6 @@ class Chunks:
     def __init__(self, stream: Any) -> None:
         self._stream, self._left = stream, 0
         self.finished = False
-
-    def hurry(self, seconds: float) -> None:
-        """Wait for no more of it than so long."""
-        self._stream.raw.deadline = min(self._stream.raw.deadline, time.monotonic() + seconds)
 
     def read(self, size: int) -> bytes:
         """Return what is there, ``b""`` at the end; ``ValueError`` for what is no chunk."""
