@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -162,6 +163,30 @@ def test_behind_a_proxy_the_address_is_that_of_the_proxy(at: Any) -> None:
             in get(f"http://127.0.0.1:{found[1]}/?wsdl")[1]
         )
         stopped(process)
+
+
+def test_what_toolkit_cert_made_is_used_where_the_url_is_https(toolkit: Toolkit, at: Any) -> None:
+    workspace = at("fresh")
+    assert toolkit("-w", workspace, "qwc", "--url", "https://localhost:8085/").code == 0
+    with serving(workspace) as (process, url):
+        assert url.startswith("http://localhost:"), "there is no certificate yet"
+        stopped(process)
+    made = toolkit("-w", workspace, "cert", "--json").json
+    with serving(workspace) as (process, url):
+        assert url.startswith("https://localhost:")
+        trusting = ssl.create_default_context(cafile=made["certificate"])
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
+        )
+        with opener.open(f"{url}healthz", timeout=10) as answer:
+            assert answer.status == 200
+        stopped(process)
+    with serving(workspace, "--behind-proxy") as (process, _):
+        stopped(process)
+    Path(made["key"]).unlink()
+    ran = toolkit("-w", workspace, "serve", "--port", "0")
+    assert ran.code == 2
+    assert "toolkit.key: there is no such file" in ran.err
 
 
 def test_a_web_connector_finishes_an_import_and_an_export_while_the_queue_is_worked_on(

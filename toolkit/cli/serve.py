@@ -41,11 +41,13 @@ def serve(
 ) -> None:
     """Serve the Web Connector until Ctrl-C.
 
-    What happens is told here, and in logs/server.jsonl of the workspace. Who has not said otherwise is served
-    on this machine only.
+    Without --host only this machine is served. Where the workspace's URL begins with https, what
+    `toolkit cert` made is used unless another certificate is named. What happens is told here, and in
+    logs/server.jsonl of the workspace.
 
     Example: toolkit serve
-             toolkit serve --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
+             toolkit serve --host 0.0.0.0
+             toolkit serve --host 0.0.0.0 --tls-cert chain.pem --tls-key key.pem
              toolkit serve --behind-proxy --log-level warning
     """
     if (tls_cert is None) != (tls_key is None):
@@ -61,6 +63,8 @@ def serve(
             ws = stack.enter_context(opened(ctx, workspace))
             stack.enter_context(ws.reserve(timeout=SECONDS_FOR_OTHERS))
             stack.callback(event_log.start(ws.path, log_level))
+            if tls_cert is None and not behind_proxy:
+                tls_cert, tls_key = _made_certificate(ws)
             server = Server(
                 ws, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy
             )
@@ -75,6 +79,16 @@ def serve(
         typer.echo("Stopped.")
     finally:
         gc.enable()
+
+
+def _made_certificate(ws: Workspace) -> tuple[Path, Path] | tuple[None, None]:
+    """Return the certificate that `toolkit cert` made, and its key, where the workspace's URL needs one."""
+    if not ws.url.startswith("https:"):
+        return None, None
+    from toolkit.wc_certificate import CERTIFICATE, FOLDER, KEY
+
+    files = ws.path / FOLDER / CERTIFICATE, ws.path / FOLDER / KEY
+    return files if any(path.exists() for path in files) else (None, None)
 
 
 def _serve(server: Server, ws: Workspace, *, behind_proxy: bool) -> None:
