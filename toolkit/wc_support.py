@@ -187,7 +187,7 @@ _STYLE = """
 *{box-sizing:border-box}
 body{font:1rem/1.5 system-ui,sans-serif;background:var(--page);color:var(--ink);margin:0 auto;
 max-width:46rem;padding:1.5rem 1rem 3rem;overflow-wrap:break-word}
-body.wide{max-width:70rem}
+body.wide{max-width:78rem}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 1.5rem}
 h2{font-size:1.15rem;margin:2rem 0 .5rem}
 a{color:var(--link)}
@@ -205,7 +205,8 @@ padding:.6rem .8rem}
 .jobs td{white-space:pre-line}
 .jobs td:last-child{min-width:12rem;overflow-wrap:anywhere;padding-right:0}
 .jobs tbody th{color:var(--ink);font-weight:bold}
-@media(max-width:50rem){.jobs,.jobs tbody,.jobs tr,.jobs td,.jobs tbody th{display:block}
+@media(min-width:70rem){.jobs td:nth-child(5),.jobs td:nth-child(6){white-space:pre}}
+@media(max-width:70rem){.jobs,.jobs tbody,.jobs tr,.jobs td,.jobs tbody th{display:block}
 .jobs thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .jobs tr{border-top:1px solid var(--line);padding:.6rem 0}
 .jobs td,.jobs tbody th{border:0;padding:.1rem 0 .1rem 6rem;position:relative;
