@@ -189,6 +189,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "wc_http",
         "mortal_server",
         "rehearsal",
+        "doctor_disk",
+        "doctor_log",
         "doctor_network",
         "doctor_tables",
         "doctor",

@@ -14,7 +14,7 @@ import cli_world
 import pytest
 from cli_world import Toolkit
 
-from toolkit import doctor, workspace_config
+from toolkit import doctor, doctor_disk, workspace_config
 from toolkit.cli import shared
 from toolkit.doctor import Reply, examine
 from toolkit.workspace import Workspace
@@ -70,7 +70,7 @@ def test_a_workspace_in_use_is_all_good(ws: Workspace, clock: Clock) -> None:
     ws.ledger.close_session(ticket, "OK")
     checks = examine(ws, knock=lambda url: Reply(ws.id, root=200, support=200), clock=clock)
     assert [check for check in checks if not check.good] == []
-    assert len({check.name for check in checks}) == len(checks) == 15
+    assert len({check.name for check in checks}) == len(checks) == 16
 
 
 def test_a_fresh_one_needs_the_web_connector_and_nothing_else(ws: Workspace, clock: Clock) -> None:
@@ -179,16 +179,16 @@ def test_disk_space_for_large_tables(ws: Workspace, look: Look, monkeypatch: pyt
     assert look("disk space")[0]
     with (ws.path / "quickbooks" / "invoices.parquet").open("wb") as table:
         table.truncate(5 * 10**9)  # a hole, not five gigabytes
-    assert doctor._space(ws.path) == (False, "only 4.0 GB free: make room before the next import")
+    assert doctor_disk.space(ws.path) == (False, "only 4.0 GB free: make room before the next import")
 
 
 def test_a_synchronised_folder(tmp_path: Path) -> None:
     for name in ("OneDrive - Acme", "Dropbox"):
         (tmp_path / name).mkdir()
-        good, message = doctor._folder(tmp_path / name)
+        good, message = doctor_disk.place(tmp_path / name)
         assert not good
         assert name in message
-    assert doctor._folder(tmp_path)[0]
+    assert doctor_disk.place(tmp_path)[0]
 
 
 def test_a_network_drive() -> None:
@@ -196,11 +196,11 @@ def test_a_network_drive() -> None:
         "/dev/sda1 / ext4 rw 0 0\nserver:/x /mnt/the\\040books nfs4 rw 0 0\n"
         "host:/y /home/u fuse.sshfs rw 0 0\nbroken\n"
     )
-    assert doctor._network_mount(PurePosixPath("/mnt/the books/acme"), mounts)
-    assert doctor._network_mount(PurePosixPath("/home/u/acme"), mounts)
-    assert not doctor._network_mount(PurePosixPath("/mnt/other"), mounts)
-    assert not doctor._network_mount(PurePosixPath("/mnt/other"), "")
-    assert doctor._on_network(PureWindowsPath(r"\\server\share\acme"))  # type: ignore[arg-type]
+    assert doctor_disk._network_mount(PurePosixPath("/mnt/the books/acme"), mounts)
+    assert doctor_disk._network_mount(PurePosixPath("/home/u/acme"), mounts)
+    assert not doctor_disk._network_mount(PurePosixPath("/mnt/other"), mounts)
+    assert not doctor_disk._network_mount(PurePosixPath("/mnt/other"), "")
+    assert doctor_disk._on_network(PureWindowsPath(r"\\server\share\acme"))  # type: ignore[arg-type]
 
 
 def test_a_ledger_that_cannot_be_used(ws: Workspace, look: Look) -> None:
@@ -322,6 +322,40 @@ def test_a_session_that_ended_badly(ws: Workspace, look: Look) -> None:
     ws.ledger.set_session_error(ticket, "Another company is open.")
     ws.ledger.close_session(ticket, "Another company is open.")
     assert look("session") == (False, "the last one ended with: Another company is open.")
+
+
+# --- the codes that people meet -----------------------------------------------------------------------------
+
+SEEN_HERE = {
+    "url": "1001 1002 1010 1051",
+    "qwc file": "1000 1034 1039",
+    "support page": "1003 1004",
+    "certificate": "1048",
+    "server": "1035",
+    "password": "1030 1040",
+    "log": "1012 1036 1041 1042 1043 1044 1045 1046",
+    # What QuickBooks or the Web Connector said in a session is its error, in plain words.
+    "session": "1007 1008 1009 1013 1014 1015 1021 1022 1023 1024 1031 1037",
+}
+"""Which check speaks of a code of the Web Connector, or of what leads to it."""
+SEEN_THERE = "1005 1006 1011 1016 1017 1018 1019 1020 1025 1026 1027 1028 1029 1032 1033 1038 1085"
+"""Its own log, registry and encryption, messages on selecting, a FileID in use: no server learns of them."""
+
+
+def test_every_code_of_the_protocol_is_somebodys(ws: Workspace, shared: Path) -> None:
+    text = (shared / "reference" / "PROTOCOL.md").read_text(encoding="utf-8")
+    row = text.partition("### 7.4 ")[2].partition("Sources:")[0]
+    listed = set()
+    for first, more, last in re.findall(r"\b(1[0-9]{3})((?:/1[0-9]{3})*)(?:–(1[0-9]{3}))?", row):
+        listed |= {str(code) for code in range(int(first), int(last or first) + 1)} | set(more.split("/")) - {
+            ""
+        }
+    assert len(listed) > 45
+    here = {code for codes in SEEN_HERE.values() for code in codes.split()}
+    assert here | set(SEEN_THERE.split()) == listed
+    reply = Reply(ws.id, root=200, support=200, distrust="x")
+    names = {check.name for check in examine(ws, knock=lambda url: reply)}
+    assert names >= SEEN_HERE.keys()
 
 
 # --- for people ---------------------------------------------------------------------------------------------

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 from lxml import etree
 
+from toolkit import doctor_disk as disk
+from toolkit import doctor_log as log
 from toolkit import doctor_network as network
 from toolkit import doctor_tables as tables
 from toolkit import workspace_config as config
@@ -29,8 +28,6 @@ from toolkit.workspace_queue import why_not_unattended
 
 __all__ = ["Check", "Reply", "examine", "probe"]
 
-LEAST_SPACE = 1_000_000_000
-"""Free bytes below which a large answer might not fit."""
 LONG_AGO = dt.timedelta(days=1)
 """Without a call for so long, jobs that wait are waiting for a Web Connector that does not run."""
 POLLS_MISSED = 3
@@ -43,9 +40,6 @@ _WRITE_QWC = "`toolkit qwc` writes it again with the same identity"
 _IDENTITY = ("OwnerID", "FileID", "AppURL", "UserName")
 _REQUIRED = ("AppName", "AppID", "AppDescription", "AppSupport", "QBType", *_IDENTITY)
 _EFFECTIVE = ("AppSupport", "QBType", "Style", "AuthFlags", "IsReadOnly", "RunEveryNMinutes")
-
-_SYNCED = ("onedrive", "dropbox", "google drive", "googledrive", "icloud", "mobile documents", "box sync")
-_NETWORK = ("nfs", "cifs", "smb", "sshfs", "9p", "afs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +83,12 @@ def examine(
     checks = [
         Check("url", *network.url_form(ws.url)),
         Check("qwc file", *_qwc(ws)),
-        Check("password", *_password(ws)),
+        Check("password", *_password(ws, now)),
         Check("server", *network.server(ws.url, ws.id, reply)),
         *_of_server(ws, reply, ours, now),
-        Check("folder", *_folder(ws.path)),
-        Check("disk space", *_space(ws.path)),
+        Check("log", *log.errors(ws.path, now.astimezone())),
+        Check("folder", *disk.place(ws.path)),
+        Check("disk space", *disk.space(ws.path)),
         Check("tables", *tables.readable(ws)),
         Check("cutover date", *_cutover(ws)),
     ]
@@ -125,7 +120,9 @@ def _of_ledger(ws: Workspace, ours: Reply | None, now: dt.datetime) -> list[Chec
     jobs = to_rows(ws.ledger.jobs())
     taken_at = ws.ledger.restored()
     since = f", restored from a backup of {taken_at}" if taken_at else ""
-    checks = [Check("ledger", True, f"readable, with {len(jobs)} jobs{since}")]
+    checks = [
+        Check("ledger", True, f"readable, with {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{since}")
+    ]
     if other := elsewhere(ws.path, ws.ledger):
         checks.append(Check("place", False, str(WorkspaceMoved(str(ws.path), other))))
     waiting = [row["created_at"] for row in jobs if row["status"] in ("queued", "running")]
@@ -181,54 +178,28 @@ def _differs(written: dict[str, str], should: dict[str, str]) -> str:
     return ""
 
 
-def _password(ws: Workspace) -> tuple[bool, str]:
+def _password(ws: Workspace, now: dt.datetime) -> tuple[bool, str]:
     if not config.load(ws.path).password_hash:
         return False, "none is set: `toolkit password` sets one; then type it into the Web Connector"
     try:
         ws.verify_password(ws.user, secrets.token_hex())
     except ToolkitError as error:
         return False, f"nobody can log in: {error}"
+    wrong = log.refused(ws.path, now.astimezone())
+    if wrong is not None and not _has_called(ws, wrong.replace(tzinfo=None)):
+        return False, (
+            f"somebody gave a wrong user or password at {wrong:{_MINUTE}}, and no session came since: "
+            "was it the Web Connector (QBWC1040), type the right one there, or set one: `toolkit password`"
+        )
     return True, "set; QBWC1030 or QBWC1040 there says that the Web Connector has none, or another one"
 
 
-def _folder(path: Path) -> tuple[bool, str]:
-    place = path.resolve()
-    synced = [part for part in place.parts if any(word in part.lower() for word in _SYNCED)]
-    if synced:
-        return (
-            False,
-            f"{place} is synchronised ({synced[0]}), which damages the ledger: move it to a local folder",
-        )
-    if _on_network(place):
-        return False, f"{place} is on a network drive, where the ledger is not safe: move it to a local disk"
-    return True, "on a local disk"
-
-
-def _on_network(path: Path) -> bool:
-    if path.drive.startswith("\\\\"):
-        return True
-    if sys.platform == "win32":
-        import ctypes  # noqa: PLC0415 - windll is there on Windows only
-
-        return bool(ctypes.windll.kernel32.GetDriveTypeW(f"{path.drive}\\") == 4)  # DRIVE_REMOTE
-    mounts = Path("/proc/mounts")  # macOS has none, and is not looked at
-    return mounts.exists() and _network_mount(path, mounts.read_text(encoding="utf-8", errors="replace"))
-
-
-def _network_mount(path: PurePath, mounts: str) -> bool:
-    """Return whether the mount that a path is on, by a text like ``/proc/mounts``, is a network's."""
-    fields = (line.split() for line in mounts.splitlines())
-    kinds = {mount[1].replace("\\040", " "): mount[2] for mount in fields if len(mount) > 2}
-    nearest = max((point for point in kinds if path.is_relative_to(point)), key=len, default="/")
-    return kinds.get(nearest, "").removeprefix("fuse.").startswith(_NETWORK)
-
-
-def _space(path: Path) -> tuple[bool, str]:
-    free = shutil.disk_usage(path).free
-    # A landing writes the new tables beside the old ones.
-    needed = max(LEAST_SPACE, sum(file.stat().st_size for file in path.glob("quickbooks/*.parquet")))
-    shown = f"{free / 1e9:,.1f} GB free"
-    return (True, shown) if free >= needed else (False, f"only {shown}: make room before the next import")
+def _has_called(ws: Workspace, since: dt.datetime) -> bool:
+    try:
+        session = ws.ledger.last_session()
+    except ToolkitError:  # another check says so
+        return False
+    return session is not None and session.seen_at > since
 
 
 def _cutover(ws: Workspace) -> tuple[bool, str]:

@@ -167,15 +167,7 @@ def _connect(addresses: list[Any]) -> socket.socket:
 
 
 class _Line:
-    """The way to a server: an address, and TLS where the URL says so.
-
-    Parameters
-    ----------
-    parts : SplitResult
-        The URL.
-    addresses : list
-        Of its host, as the system gives them.
-    """
+    """The way to a server: the addresses of its host, and TLS where the URL says so."""
 
     def __init__(self, parts: SplitResult, addresses: list[Any]) -> None:
         self._parts, self._addresses = parts, addresses

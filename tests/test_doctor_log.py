@@ -1,0 +1,92 @@
+"""What the doctor reads in the log of a server that runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from toolkit import event_log
+from toolkit.doctor import examine
+from toolkit.doctor_log import errors, refused
+from toolkit.exchange import Exchange
+from toolkit.wc_attempts import Attempts
+from toolkit.wc_guard import Guard
+from toolkit.wc_server import incident
+from toolkit.workspace import Workspace
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace.create(tmp_path / "acme", company="Acme", password="pw") as made:
+        yield made
+
+
+@pytest.fixture
+def logging_server(ws: Workspace) -> Iterator[None]:
+    """Let what happens go to the log of the workspace, as `toolkit serve` does."""
+    stop = event_log.start(ws.path, "info", console=False)
+    yield
+    stop()
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now().astimezone()
+
+
+def said_of(ws: Workspace, name: str) -> tuple[bool, str]:
+    (found,) = [check for check in examine(ws, knock=lambda url: None) if check.name == name]
+    return found.good, found.message
+
+
+def test_there_is_no_log_yet(ws: Workspace) -> None:
+    good, message = said_of(ws, "log")
+    assert good
+    assert "is not there yet" in message
+    assert refused(ws.path, now()) is None
+
+
+@pytest.mark.usefixtures("logging_server")
+def test_a_fault_of_ours_is_told_by_its_number(ws: Workspace) -> None:
+    event_log.event("started")
+    assert said_of(ws, "log") == (True, f"no error in {event_log.LOG} since yesterday")
+    number = incident("sendRequestXML", KeyError("a customer's name"))
+    good, message = said_of(ws, "log")
+    assert not good
+    assert message.startswith(f"an error at {now():%Y-%m-%d} ")
+    assert f"(incident {number})" in message
+    assert "QBWC1012" in message
+    event_log.event("page_failed", level=logging.ERROR, error="LedgerError")
+    assert said_of(ws, "log")[1].startswith("2 errors, the last at ")
+    assert "(LedgerError)" in said_of(ws, "log")[1]
+    assert errors(ws.path, now() + dt.timedelta(hours=25))[0], "that was yesterday"
+
+
+@pytest.mark.usefixtures("logging_server")
+def test_a_wrong_password_until_somebody_has_the_right_one(ws: Workspace) -> None:
+    ws.queue_import("items")
+    guard = Guard(Exchange(ws), ws, Attempts())
+    assert guard.authenticate("blubilling", "wrong")[1] == "nvu"
+    good, message = said_of(ws, "password")
+    assert not good
+    assert message.startswith(f"somebody gave a wrong user or password at {now():%Y-%m-%d} ")
+    assert "QBWC1040" in message
+    assert said_of(ws, "log")[0], "that is no fault of ours"
+    assert guard.authenticate("blubilling", "pw")[0]
+    assert said_of(ws, "password")[0]
+
+
+def test_lines_that_are_none_are_left_out(ws: Workspace) -> None:
+    place = ws.path / event_log.LOG
+    place.parent.mkdir()
+    line = {"at": dt.datetime.now(dt.UTC).isoformat(), "level": "error", "event": "ended", "error": "OSError"}
+    other = ["[]", "{", "7", '{"at": 7}', '{"at": "2026-01-01T00:00:00"}', '{"at": "yesterday"}']
+    place.write_bytes("\n".join([*other, json.dumps(line), '{"at": "2026']).encode() + b"\xff")
+    good, message = said_of(ws, "log")
+    assert not good
+    assert message.startswith("an error at ")
+    assert "(OSError)" in message
