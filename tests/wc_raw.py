@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import http.client
 import os
 import re
 import socket
@@ -11,7 +12,11 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from xml.sax.saxutils import escape
 
+from web_connector_calls import NS, Reply, document
+
+from toolkit.rehearsal import Company
 from toolkit.rehearsal.server_process import ServerProcess
 
 MB = 1_000_000
@@ -106,3 +111,48 @@ def say(port: int, data: bytes, timeout: float, host: str = "127.0.0.1") -> Hear
         except ConnectionResetError:
             pass  # it has heard enough
     return Heard(received, time.monotonic() - began)
+
+
+class Client:
+    """A Web Connector that makes one call after the other, over a connection that stays open."""
+
+    def __init__(self, port: int, user: str, password: str) -> None:
+        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._user, self._password = user, password
+        self.ticket = ""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._line.close()
+
+    def call(self, operation: str, **given: object) -> list[str]:
+        """Return the strings of a result; anything but a result fails."""
+        inner = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in given.items())
+        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{NS}{operation}"'}
+        self._line.request("POST", "/", document(operation, inner), headers)
+        reply = self._line.getresponse()
+        body = reply.read()
+        assert reply.status == 200, (operation, reply.status, body)
+        return Reply(reply.status, {}, body).results
+
+    def authenticate(self) -> str:
+        """Return the word that came instead of a ticket, or ``""`` where there is a session now."""
+        self.ticket, word, *_ = self.call("authenticate", strUserName=self._user, strPassword=self._password)
+        return word
+
+    def of_session(self, operation: str, **given: object) -> str:
+        """Make a call of the session."""
+        return self.call(operation, ticket=self.ticket, **given)[0]
+
+    def ask(self, company: Company, hcp: str = "") -> str:
+        """Return the next document."""
+        numbers = {"qbXMLCountry": "US", "qbXMLMajorVers": 13, "qbXMLMinorVers": 0}
+        file = company.file_path
+        return self.of_session("sendRequestXML", strHCPResponse=hcp, strCompanyFileName=file, **numbers)
+
+    def tell(self, response: str, hresult: str = "", message: str = "") -> int:
+        """Deliver an answer; return the percentage."""
+        said = self.of_session("receiveResponseXML", response=response, hresult=hresult, message=message)
+        return int(said)
