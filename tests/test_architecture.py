@@ -182,6 +182,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "wc_certificate",
         "wc_attempts",
         "wc_guard",
+        "wc_events",
         "wc_pages",
         "wc_streams",
         "wc_cheroot",

@@ -28,6 +28,7 @@ from toolkit.exchange import Exchange
 from toolkit.wc_attempts import CALLER, Attempts
 from toolkit.wc_body import MAX_BODY, Bodies, Pace, Refused, drain
 from toolkit.wc_cheroot import LimitedServer, is_loopback, listen, tls_adapter
+from toolkit.wc_events import Told
 from toolkit.wc_guard import Guard
 from toolkit.wc_pages import Handler, Page, PageRequest, make_pages
 from toolkit.wc_server import Conversation, WsgiApp, incident, make_app
@@ -286,7 +287,7 @@ class Server:
         self._attempts = Attempts()
         self._guard: Guard | None = None
         if exchange is None:
-            exchange = self._guard = Guard(Exchange(workspace), workspace, self._attempts)
+            exchange = self._guard = Guard(Told(Exchange(workspace)), workspace, self._attempts)
         self._exchange: Conversation = exchange
         self._servers: list[LimitedServer] = []
         self._threads: list[threading.Thread] = []

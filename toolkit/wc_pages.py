@@ -21,7 +21,7 @@ from toolkit.event_log import event
 from toolkit.ledger_records import REFRESHES
 from toolkit.tables import to_rows
 from toolkit.wc_attempts import CALLER, Attempts
-from toolkit.wc_support import JOB_STATES, Health, ago, document, rows, support_page
+from toolkit.wc_support import JOB_STATES, Health, ago, document, error_of, rows, support_page
 from toolkit.workspace_files import file_name
 
 if TYPE_CHECKING:
@@ -223,9 +223,10 @@ def _last_session(workspace: Workspace, now: dt.datetime) -> str:
         return "<p>The Web Connector has had nothing to do yet.</p>"
     ended = "not yet" if session.closed_at is None else _when(session.closed_at, now)
     facts = [("Opened", _when(session.opened_at, now)), ("Ended", ended)]
-    if session.outcome and session.outcome != session.error:
+    wrong = error_of(session)
+    if session.outcome and session.outcome != wrong:
         facts.append(("Outcome", session.outcome))
-    error = f'<h2>Last error</h2><p class="bad">{html.escape(session.error)}</p>' if session.error else ""
+    error = f'<h2>Last error</h2><p class="bad">{html.escape(wrong)}</p>' if wrong else ""
     return f'<h2>Newest session</h2><table class="facts">{rows(facts)}</table>{error}'
 
 

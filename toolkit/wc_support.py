@@ -11,10 +11,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.errors import ToolkitError
+from toolkit.exchange import ENDED
+from toolkit.exchange_next import NOTHING
+from toolkit.ledger_records import Session
 from toolkit.quickbooks_codes import HRESULTS
 from toolkit.workspace import Workspace
 
-__all__ = ["JOB_STATES", "Health", "ago", "document", "health_of", "in_public", "rows", "support_page"]
+__all__ = [
+    "JOB_STATES",
+    "Health",
+    "ago",
+    "document",
+    "error_of",
+    "health_of",
+    "in_public",
+    "rows",
+    "support_page",
+]
 
 JOB_STATES: Mapping[str, str] = {
     "draft": "waiting for approval",
@@ -83,6 +96,7 @@ def health_of(ws: Workspace) -> Callable[[], Health]:
         try:
             ledger = ws.ledger
             session = ledger.last_session()
+            wrong = error_of(session)
             open_one = ledger.live_session(ws.settings["session_timeout"])
             done = None if open_one is None else ledger.progress(open_one.opened_at)
             return Health(
@@ -93,14 +107,20 @@ def health_of(ws: Workspace) -> Callable[[], Health]:
                 last_poll=None if session is None else session.seen_at,
                 jobs=ledger.job_states(),
                 percent=None if done is None else min(99, int(done * 100)),
-                error=in_public(session.error) if session else "",
-                error_at=session.seen_at if session and session.error else None,
+                error=in_public(wrong),
+                error_at=session.seen_at if session and wrong else None,
             )
         except ToolkitError as error:
             _log.error("the ledger cannot be read: %s", type(error).__name__)
             return Health(good=False, workspace="")
 
     return health
+
+
+def error_of(session: Session | None) -> str:
+    """Return what went wrong in a session, whole; ``""`` where nothing did."""
+    said = session.error if session else None
+    return "" if said in (None, NOTHING) else said
 
 
 # --- words --------------------------------------------------------------------------------------------------
@@ -151,8 +171,8 @@ def in_public(error: str | None) -> str:
     >>> in_public("Acme does not carry our FileID: add the .qwc file to the Web Connector again.")[-45:]
     'Add the .qwc file to the Web Connector again.'
     """
-    if not error:
-        return ""
+    if not error or error in (NOTHING, ENDED):
+        return error or ""
     code = _CODE.search(error)
     advice = HRESULTS.get(code[1]) if code else None
     if code and advice and error.startswith(str(advice)):

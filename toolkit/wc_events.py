@@ -1,0 +1,124 @@
+"""A conversation that is told of in the log, call by call: what was done, never with whose data."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from typing import TYPE_CHECKING
+
+from toolkit.event_log import event
+from toolkit.wc_attempts import CALLER
+from toolkit.wc_support import in_public
+
+if TYPE_CHECKING:
+    from toolkit.wc_server import Conversation
+
+__all__ = ["Told"]
+
+_HRESULT = re.compile(r"0[xX][0-9A-Fa-f]{8}", re.ASCII)
+
+
+class Told:
+    """A conversation around another, whose calls it tells; several threads may call it.
+
+    A session goes by a number that is made of its ticket, and of which nobody makes the ticket again.
+
+    Parameters
+    ----------
+    exchange : Conversation
+        What answers.
+    """
+
+    def __init__(self, exchange: Conversation) -> None:
+        self._exchange = exchange
+
+    def authenticate(self, user: str, password: str) -> tuple[str, ...]:
+        """Return what the exchange returns; a wrong password is told by who counts them."""
+        answer = self._exchange.authenticate(user, password)
+        ticket, word = answer[:2]
+        if ticket:
+            event("session_opened", session=_number(ticket), address=CALLER.get())
+        elif word in ("none", "busy"):
+            event("polled", outcome=word, address=CALLER.get())
+        return answer
+
+    def next_request(
+        self, ticket: str, hcp: str, company_file: str, country: str, major: int, minor: int
+    ) -> str:
+        """Return what the exchange returns."""
+        began = time.monotonic()
+        text = self._exchange.next_request(ticket, hcp, company_file, country, major, minor)
+        if text:
+            event("set_sent", session=_number(ticket), bytes=len(text), seconds=_since(began))
+        else:
+            event("nothing_sent", level=logging.WARNING, session=_number(ticket), reason=self._why(ticket))
+        return text
+
+    def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
+        """Return what the exchange returns."""
+        began, length = time.monotonic(), len(response)
+        percent = self._exchange.take_answer(ticket, response, hresult, message)
+        del response
+        bad = percent < 0 or bool(hresult.strip())
+        event(
+            "answer_taken",
+            level=logging.WARNING if bad else logging.INFO,
+            session=_number(ticket),
+            bytes=length,
+            seconds=_since(began),
+            percent=percent if percent >= 0 else None,
+            hresult=_code(hresult),
+            reason=self._why(ticket) if bad else None,
+        )
+        return percent
+
+    def last_error(self, ticket: str) -> str:
+        """Return what the exchange returns."""
+        return self._exchange.last_error(ticket)
+
+    def connection_error(self, ticket: str, hresult: str, message: str) -> str:
+        """Return what the exchange returns."""
+        word = self._exchange.connection_error(ticket, hresult, message)
+        event(
+            "quickbooks_not_reached",
+            level=logging.WARNING,
+            session=_number(ticket),
+            hresult=_code(hresult),
+            outcome="given up" if word == "done" else "tried again",
+        )
+        return word
+
+    def close(self, ticket: str) -> str:
+        """Return what the exchange returns."""
+        said = self._exchange.close(ticket)
+        event("session_closed", session=_number(ticket), outcome="OK" if said == "OK" else in_public(said))
+        return said
+
+    def receiving(self, ticket: str) -> None:
+        """Tell the exchange that an answer is still arriving, where it wants to know."""
+        tell = getattr(self._exchange, "receiving", None)
+        if tell is not None:
+            tell(ticket)
+
+    def _why(self, ticket: str) -> str:
+        """Return why the last call came to nothing, in words that quote nothing."""
+        try:
+            return in_public(self._exchange.last_error(ticket))
+        except Exception as error:  # the call is done, and counts
+            return type(error).__name__
+
+
+def _number(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def _code(hresult: str) -> str | None:
+    """Return an HRESULT; what is none may be anything."""
+    found = _HRESULT.fullmatch(hresult.strip())
+    return found[0] if found else "unreadable" if hresult.strip() else None
