@@ -195,6 +195,7 @@ def test_files_that_are_being_written_are_left_alone(ws: Workspace) -> None:
     good, said = landed(ws)
     assert not good
     assert said.startswith(f"all answers of job {job} came, and the tables may not have them: `toolkit -w ")
+    assert "may not have them: stop `toolkit serve`, then `toolkit -w " in landed(ws, served=True)[1]
     extract.land_job(ws, job)
     assert landed(ws) == GOOD
     assert not written.exists()

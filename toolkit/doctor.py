@@ -128,7 +128,7 @@ def _of_ledger(ws: Workspace, ours: Reply | None, now: dt.datetime) -> list[Chec
     waiting = [row["created_at"] for row in jobs if row["status"] in ("queued", "running")]
     checks += [
         Check("clock", *_clock(ws, ours, now)),
-        Check("landing", *tables.landed(ws)),
+        Check("landing", *tables.landed(ws, served=ours is not None)),
         Check("company", *_company(ws)),
         Check("last call", *_last_call(ws, ours, waiting, now)),
         Check("session", *_session(ws)),

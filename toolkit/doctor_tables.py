@@ -52,7 +52,8 @@ def readable(ws: Workspace) -> tuple[bool, str]:
         if not name.startswith(("quickbooks.", "billing.")) or not ws.has(name):
             continue
         try:
-            ws.read(name)
+            for _ in StoredTable(ws.path, name).parts():  # it may be larger than memory
+                pass
             good += 1
         except DamagedTable as error:
             damaged.append(str(error))
@@ -61,8 +62,15 @@ def readable(ws: Workspace) -> tuple[bool, str]:
     return True, f"{good} tables, all readable"
 
 
-def landed(ws: Workspace) -> tuple[bool, str]:
+def landed(ws: Workspace, *, served: bool = False) -> tuple[bool, str]:
     """Return whether all that came is in the tables, and in all of them.
+
+    Parameters
+    ----------
+    ws : Workspace
+        It is only read.
+    served : bool
+        Whether its server runs, so that no command may land anything meanwhile.
 
     Raises
     ------
@@ -70,7 +78,9 @@ def landed(ws: Workspace) -> tuple[bool, str]:
         The ledger cannot be read.
     """
     busy = _is_at_work(ws)
-    found = [*_broken_renames(ws), *_open_imports(ws, busy), *_failed_imports(ws), *_mixed(ws), *_left(ws)]
+    again = ("stop `toolkit serve`, then " if served else "") + _again(ws)
+    found = [*_broken_renames(ws, again), *_open_imports(ws, busy, again), *_failed_imports(ws)]
+    found += [*_mixed(ws, again), *_left(ws)]
     by_remedy: dict[str, list[str]] = {}
     for problem, remedy in found:
         by_remedy.setdefault(remedy, []).append(problem)
@@ -106,7 +116,7 @@ def _temporary(folder: Path) -> Iterator[tuple[Path, float]]:
 # --- what a crash leaves -----------------------------------------------------------------------------------
 
 
-def _broken_renames(ws: Workspace) -> Iterator[Problem]:
+def _broken_renames(ws: Workspace, again: str) -> Iterator[Problem]:
     """Tell of a landing of which some tables took their places, and others did not."""
     listed = ws.path / _RENAMES
     until = time.monotonic() + PATIENCE
@@ -115,7 +125,7 @@ def _broken_renames(ws: Workspace) -> Iterator[Problem]:
     if listed.exists():
         left = [Path(place).stem for written, place in _renames(ws.path) if (ws.path / written).exists()]
         which = f", and {', '.join(left)} did not" if left else ""
-        yield f"a landing broke off while its tables took their places{which}", _again(ws)
+        yield f"a landing broke off while its tables took their places{which}", again
 
 
 def _renames(folder: Path) -> list[tuple[str, str]]:
@@ -141,13 +151,13 @@ def _left(ws: Workspace) -> Iterator[Problem]:
 # --- what the queue says -----------------------------------------------------------------------------------
 
 
-def _open_imports(ws: Workspace, busy: bool) -> Iterator[Problem]:
+def _open_imports(ws: Workspace, busy: bool, again: str) -> Iterator[Problem]:
     for row in to_rows(ws.ledger.jobs()):
         if row["status"] in _UNFINISHED and str(row["kind"]).startswith("import:"):
-            yield from _open_import(ws, ws.ledger.job(row["id"]), busy)
+            yield from _open_import(ws, ws.ledger.job(row["id"]), busy, again)
 
 
-def _open_import(ws: Workspace, job: Job, busy: bool) -> Iterator[Problem]:
+def _open_import(ws: Workspace, job: Job, busy: bool, again: str) -> Iterator[Problem]:
     """Tell of an import that stands half way, and that nobody goes on with."""
     queries, pages = ws.ledger.queries(job.id), ws.ledger.pages(job.id)
     answered = sum(query.status == "done" for query in queries)
@@ -163,7 +173,7 @@ def _open_import(ws: Workspace, job: Job, busy: bool) -> Iterator[Problem]:
             what = f"job {job.id} ({job.kind}) broke off, with {answered} of {len(queries)} queries answered"
             yield what, f"{goes_on}, and press Update Selected in the Web Connector: it goes on"
     elif pages:
-        yield f"all answers of job {job.id} came, and the tables may not have them", _again(ws)
+        yield f"all answers of job {job.id} came, and the tables may not have them", again
     elif job.status == "running":
         yield (
             f"job {job.id} was begun by hand and has no answer",
@@ -187,7 +197,7 @@ def _failed_imports(ws: Workspace) -> Iterator[Problem]:
 # --- what the tables say -----------------------------------------------------------------------------------
 
 
-def _mixed(ws: Workspace) -> Iterator[Problem]:
+def _mixed(ws: Workspace, again: str) -> Iterator[Problem]:
     """Tell of tables whose rows belong to records that another one lacks, or has as of an earlier import.
 
     A landing takes records with their rows. Rows of an earlier import than their record are no fault: what
@@ -196,7 +206,7 @@ def _mixed(ws: Workspace) -> Iterator[Problem]:
     bad = [table.name for table in QUICKBOOKS_TABLES if table.parent and _is_mixed(ws.path, table)]
     if bad:
         names = ", ".join(sorted(name.partition(".")[2] for name in bad))
-        yield f"{names}: not of the same imports as the records they belong to", _again(ws)
+        yield f"{names}: not of the same imports as the records they belong to", again
 
 
 def _is_mixed(folder: Path, table: Table) -> bool:
