@@ -54,6 +54,8 @@ def test_a_session_is_told_from_end_to_end(exchange: Scripted, caplog: pytest.Lo
     ]
     conversation.close("ticket-2")
     assert told(caplog)[0][2]["session"] != number
+    assert conversation.close("") == "OK"
+    assert told(caplog) == []
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,9 @@ class Told:
     def close(self, ticket: str) -> str:
         """Return what the exchange returns."""
         said = self._exchange.close(ticket)
-        event("session_closed", session=_number(ticket), outcome="OK" if said == "OK" else in_public(said))
+        if ticket:  # whoever was not let in closes, too
+            outcome = "OK" if said == "OK" else in_public(said)
+            event("session_closed", session=_number(ticket), outcome=outcome)
         return said
 
     def receiving(self, ticket: str) -> None:
