@@ -9,6 +9,7 @@ import itertools
 import logging
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ import requests
 from exchange_world import PASSWORD, World, create
 from web_connector_calls import Reply, Scripted, ask, document
 
-from toolkit import crash_points, wc_cheroot, wc_streams
+from toolkit import crash_points, wc_certificate, wc_cheroot, wc_streams
 from toolkit.errors import UsageError
 from toolkit.wc_attempts import CALLER
 from toolkit.wc_body import LARGE, Bodies, OneShot, Pace, Refused
@@ -281,8 +282,16 @@ def serving(ws: Workspace, **options: Any) -> Iterator[Server]:
 class Line:
     """A connection on which a request is sent piece by piece."""
 
-    def __init__(self, server: Server, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._sock = socket.create_connection((host, port or server.port), timeout=20)
+    def __init__(
+        self,
+        server: Server | None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._sock = socket.create_connection((host, port or (server.port if server else 0)), timeout=20)
+        if tls is not None:
+            self._sock = tls.wrap_socket(self._sock, server_hostname="localhost")
 
     def send(self, data: bytes) -> Line:
         self._sock.sendall(data)
@@ -306,11 +315,14 @@ class Line:
                 got += block
         return got
 
+    def close(self) -> None:
+        self._sock.close()
+
     def __enter__(self) -> Line:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._sock.close()
+        self.close()
 
 
 def until(true: Callable[[], Any], seconds: float = 20) -> None:
@@ -515,6 +527,59 @@ def test_whom_there_is_no_place_for_hears_so_and_holds_up_nobody(
 
 
 @pytest.mark.network
+def test_over_tls_it_is_the_same(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wc_cheroot, "THREADS", 1)
+    monkeypatch.setattr(wc_cheroot, "QUEUED", 2)
+    made = wc_certificate.make(ws.path / "tls", ["localhost"])
+    tls = ssl.create_default_context(cafile=str(made.certificate))
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        if len(exchange.calls) > 1:
+            inside.set()
+            assert go_on.wait(20)
+
+    exchange, sent, call = Told(request="x" * 5_000_000), answer(2 * LARGE), document("sendRequestXML")
+    options = {"tls_cert": made.certificate, "tls_key": made.key, "exchange": exchange}
+    with serving(ws, host="127.0.0.1", **options) as server, contextlib.ExitStack() as open_lines:
+        with Line(server, tls=tls) as line:
+            line.head(len(sent)).send(sent)
+            assert line.reply().results == ["50"]
+            assert exchange.calls[-1] == ("take_answer", TICKET, "x" * (2 * LARGE), "", "")
+        exchange.before = hold
+        try:
+            first = open_lines.enter_context(Line(server, tls=tls)).head(len(call)).send(call)
+            assert inside.wait(20)
+            queued = [open_lines.enter_context(Line(server)) for _ in range(2)]
+            for line in queued:
+                line.send(b"\x16")  # the first byte of a handshake
+            until(lambda: server._servers[0].requests.qsize == 2)
+            refused = open_lines.enter_context(Line(server, tls=tls))
+            assert refused.reply().status == 503
+            for line in queued:
+                line.close()
+        finally:
+            go_on.set()
+        assert first.reply().results == ["x" * 5_000_000]
+
+
+@pytest.mark.network
+def test_half_a_header_holds_a_thread_for_a_short_time(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "HEADER_SECONDS", 0.3)
+    with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
+        halves = [open_lines.enter_context(Line(server)) for _ in range(2 * wc_cheroot.THREADS)]
+        for line in halves:
+            line.send(b"POST / HTTP/1.1\r\nHost:")
+        until(lambda: server._servers[0].requests.qsize > 0)
+        began = time.monotonic()
+        assert requests.get(server.url, timeout=20).status_code == 200
+        assert time.monotonic() - began < 5
+        assert halves[0].reply().status == 408
+
+
+@pytest.mark.network
 def test_strangers_who_say_nothing_make_room(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wc_cheroot, "WAITING", 20)
     with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
@@ -634,7 +699,7 @@ def test_an_answer_that_is_half_here_when_the_server_is_told_to_end(world: World
             )
             response = escape(world.company.process(unescape(request)))
             sent = document("receiveResponseXML", f"<ticket>{ticket}</ticket><response>{response}</response>")
-            with Line(None, port=port) as line:  # type: ignore[arg-type]
+            with Line(None, port=port) as line:
                 line.head(len(sent)).send(sent[: len(sent) // 2])
                 time.sleep(0.3)
                 process.send_signal(signal.SIGTERM)
