@@ -138,6 +138,21 @@ def test_a_wrong_password_a_second_connector_and_an_empty_queue(world: World) ->
     assert world.authenticate()[0]
 
 
+def test_where_nothing_is_queued_no_table_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.ws.queue_import("customers")
+    three(world)
+    assert world.run() == "OK"
+
+    def read(*_: Any, **__: Any) -> None:
+        raise AssertionError("a table was read")
+
+    for name in ("ParquetFile", "read_table"):  # by which every table is read
+        monkeypatch.setattr(f"pyarrow.parquet.{name}", read)
+    with pytest.raises(AssertionError, match="a table was read"):
+        world.ws.read("quickbooks.customers")
+    assert world.authenticate() == ("", "none")
+
+
 def test_the_company_file_of_the_settings_is_asked_for(world: World) -> None:
     world.ws.set("company_file", r"C:\Rehearsal\company.qbw")
     three(world)

@@ -212,6 +212,18 @@ def test_whoever_has_nothing_to_do_is_told_so_without_what_lands(tmp_path: Path)
         assert server.loaded == []
 
 
+def test_whatever_was_done_before_none_is_answered_without_it(tmp_path: Path) -> None:
+    """A workspace with tables, jobs and sessions behind it, at the end of which nothing is left to do."""
+    world = World.make(tmp_path)
+    world.ws.queue_import("customers")
+    world.export(customer("1", "Newcomer Ltd"), invoice("1", "10.00"))
+    assert world.run() == "OK"
+    world.ws.close()
+    with served(world.ws.path, (*ARRAYS, *OF_OTHERS, *OF_WORK)) as server:
+        assert server.authenticate() == ("", "none")
+        assert server.loaded == []
+
+
 def test_a_server_without_work_loads_nothing_of_the_work(tmp_path: Path) -> None:
     world = World.make(tmp_path)
     world.ws.close()
