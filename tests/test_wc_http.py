@@ -263,6 +263,9 @@ def test_the_log_has_one_line_a_request_and_no_data(front: Front, caplog: pytest
         ("request_refused", "other /", 405),
     ]
     assert caplog.records[0].fields["bytes"] > 300  # type: ignore[attr-defined]
+    assert [one.fields.get("reason") for one in caplog.records] == [  # type: ignore[attr-defined]
+        *(None, "There is nothing here.", "/ does not take this method.")
+    ]
     assert not re.search(r"hunter2|acme|forged|FORGED", "".join(str(vars(one)) for one in caplog.records))
 
 

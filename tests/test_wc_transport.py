@@ -496,7 +496,7 @@ def test_who_takes_an_answer_byte_by_byte_loses_it(ws: Workspace, monkeypatch: p
 
 @pytest.mark.network
 def test_whom_there_is_no_place_for_hears_so_and_holds_up_nobody(
-    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(wc_cheroot, "THREADS", 2)
     monkeypatch.setattr(wc_cheroot, "QUEUED", 3)
@@ -520,6 +520,8 @@ def test_whom_there_is_no_place_for_hears_so_and_holds_up_nobody(
                 assert reply.headers["Connection"] == "close"
                 assert refused.rest() == b""
             assert time.monotonic() - began < 2, "each of them waited for the others"
+            told = [one.fields for one in caplog.records if one.levelno == logging.WARNING]  # type: ignore[attr-defined]
+            assert told == [{"status": 503, "reason": "queue full"}], "it is told of once a minute"
         finally:
             go_on.set()
         assert [one.reply().results for one in places] == [[exchange.error]] * 5

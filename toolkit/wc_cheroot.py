@@ -96,6 +96,20 @@ class _Connection(HTTPConnection):
             left -= len(block)
 
 
+class _Seldom:
+    """Says once a minute that something is to be told which may happen a thousand times in it."""
+
+    def __init__(self) -> None:
+        self._again_at = float("-inf")
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now < self._again_at:
+            return False
+        self._again_at = now + 60
+        return True
+
+
 class _Connections(ConnectionManager):
     """Those that are open and silent: only so many, and the longest silent ones make room for others.
 
@@ -105,6 +119,10 @@ class _Connections(ConnectionManager):
 
     _selector: Any
     _crowded = False
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self._news = _Seldom()
 
     def _expire(self, threshold: float) -> None:
         """Close those that were not used since; called by the thread that watches them, and by no other."""
@@ -124,7 +142,9 @@ class _Connections(ConnectionManager):
                 return None
             return unstubbed._from_server_socket(server_socket)
         except OSError as error:  # this process may open no more
-            event("connection_trouble", level=logging.WARNING, error=type(error).__name__)
+            if self._news():
+                reason = "no more connections can be opened"
+                event("connection_trouble", level=logging.WARNING, error=type(error).__name__, reason=reason)
             self._crowded = True
             time.sleep(0.05)
             return None
@@ -253,8 +273,10 @@ class LimitedServer(CherootServer):
 
     def _serve_unservicable(self) -> None:
         """Turn away whom there is no place for, in a thread of its own, until the server stops."""
+        news = _Seldom()
         while isinstance(conn := self._unservicable_conns.get(), _Connection):
-            event("request_refused", status=503, reason="queue full", address=conn.remote_addr or "")
+            if news():
+                event("request_refused", level=logging.WARNING, status=503, reason="queue full")
             try:
                 with contextlib.suppress(OSError, errors.FatalSSLAlert):
                     conn.turn_away()

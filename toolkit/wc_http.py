@@ -104,17 +104,19 @@ class Front:
         began = time.monotonic()
         method = str(environ.get("REQUEST_METHOD", ""))
         caller = CALLER.set(_caller(environ, self.behind_proxy))
+        reason = ""
         try:
             answer = self._answer(method, environ)
         except Refused as refused:
             drain(environ)
+            reason = refused.text
             answer = _text(refused.status, refused.text, *refused.headers, _CLOSE)
         except Exception as error:
             number = incident("a request", error)
             answer = _text(500, f"Internal error {number}: see the server's log.", _CLOSE)
         finally:
             CALLER.reset(caller)
-        self._tell(method, environ, answer, time.monotonic() - began)
+        self._tell(method, environ, answer, reason, time.monotonic() - began)
         start_response(
             f"{answer.status} {_STATUS.get(answer.status, 'Unknown')}",
             [
@@ -138,7 +140,9 @@ class Front:
         allowed = "GET, HEAD, POST" if path == "/" else "GET, HEAD"
         raise Refused(405, f"{path} does not take this method.", Allow=allowed)
 
-    def _tell(self, method: str, environ: Mapping[str, Any], answer: Page, seconds: float) -> None:
+    def _tell(
+        self, method: str, environ: Mapping[str, Any], answer: Page, reason: str, seconds: float
+    ) -> None:
         """Log a request, without a word that a stranger made up."""
         path = environ.get("PATH_INFO") or "/"
         known = path if path == "/" or path in self._pages else "elsewhere"
@@ -152,6 +156,7 @@ class Front:
             bytes=len(answer.body),
             seconds=round(seconds, 3),
             address=_caller(environ, self.behind_proxy),
+            **({"reason": reason} if reason else {}),
         )
 
     def _root(self, environ: dict[str, Any]) -> Page:
@@ -238,6 +243,7 @@ class Server:
         What answers, without a guard; by default the exchange of the workspace behind one.
     behind_proxy : bool, optional
         Something else speaks TLS with the Web Connector, at the workspace's URL, and passes its calls on.
+        Nobody else may reach this port: what a request says of its client is believed.
     pace : Pace, optional
         How slow a call may be that arrives.
 
