@@ -29,6 +29,7 @@ from toolkit.workspace import Workspace
 
 NOW = dt.datetime(2026, 1, 15, 12, 0)
 COMPANY, USER, PASSWORD = 'Zebedee & <Söhne> "Co"', "blubilling", "pässword: 1"
+MESSAGE = "waits for <b>Zebedee</b> & Co"
 JOBS, QWC = "/support/jobs", "/support/company.qwc"
 
 
@@ -102,6 +103,7 @@ def test_who_says_nothing_is_asked(browser: Browser, path: str) -> None:
         "Bearer " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode(),
         f"{USER}:{PASSWORD}",
         "Basic " + "A" * 30_000,
+        "Basic *" + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode(),
         "\x00",
     ],
 )
@@ -241,9 +243,14 @@ def test_an_export_is_listed_with_its_range_and_totals(ws: Workspace, browser: B
     totals = {"invoice USD": {"amount": "24191.5", "count": 239}, "customer": {"amount": 0, "count": 1}}
     rows = from_rows("plan.operations", [{"position": 1, **customer("9", "Newcomer Ltd")}])
     number, _ = ws.ledger.add_export(rows, meta={**meta, "totals": totals})
-    (row,) = (row for row in cells(browser.open(JOBS, USER, PASSWORD)) if row["Job"] == str(number))
+    ws.ledger.set_job(number, "draft", MESSAGE)
+    page = browser.open(JOBS, USER, PASSWORD)
+    (row,) = (row for row in cells(page) if row["Job"] == str(number))
+    (title,) = reading.fromstring(page.body.decode()).xpath("//h1")
+    assert (title.text_content(), len(title)) == (f"Jobs of {COMPANY}", 0)
     assert row["What"] == "export\n2026-01-01 to\n2026-03-31"
     assert row["State"] == "waiting for approval"
+    assert row["Message"] == MESSAGE
     assert row["Amounts"] == "1 customer\n239 invoices, 24,191.50 USD"
 
 
@@ -374,7 +381,24 @@ def test_an_exchange_and_the_page_agree_on_how_far_it_is(tmp_path: Path) -> None
     world = World.make(tmp_path)
     world.ws.queue_import("items")
     world.ws.queue_import("customers")
+    world.ws.queue_import("invoices")
     ticket = world.open()
     told = world.carry(ticket, world.ask(ticket, first=True))
     assert isinstance(world.exchange, Exchange)
+    assert told not in (0, 50)
     assert health_of(world.ws)().percent == told
+
+
+def test_a_session_that_had_nothing_to_send_is_no_error(tmp_path: Path) -> None:
+    world = World.make(tmp_path)
+    job = world.export(customer("1", "Newcomer Ltd"))
+    ticket = world.open()
+    world.ws.ledger.hold(job, "tester")
+    assert world.ask(ticket, first=True) == ""
+    session = world.ws.ledger.last_session()
+    assert session is not None
+    assert session.error == "There is nothing to send."
+    browser = Browser(world.ws)
+    for path in ("/support", JOBS):
+        page = browser.open(path, world.ws.user, "a long password", at=world.clock.now)
+        assert (page.status, b"Last error" in page.body) == (200, False)
