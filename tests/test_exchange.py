@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -27,8 +28,8 @@ from rehearsal_company import ACME
 
 from toolkit import exchange as exchange_module
 from toolkit import extract, set_answers, workspace_config
-from toolkit.errors import LedgerError, RequestRefused
-from toolkit.exchange import FAILED, NOTHING, TICKET_HOURS, Exchange
+from toolkit.errors import LedgerError, ProtocolError, RequestRefused
+from toolkit.exchange import FAILED, NOTHING, TICKET_HOURS, Exchange, number_of
 from toolkit.quickbooks_codes import PARSE_ERROR
 from toolkit.tables import to_rows
 
@@ -326,6 +327,50 @@ def test_a_late_answer_ends_such_a_session_itself(world: World, how: str) -> Non
     assert world.answer(ticket, answer) == FAILED
     assert set(world.statuses().values()) == {"applied"}
     assert world.ws.ledger.session(ticket).closed_at is not None
+
+
+def test_how_sessions_end_by_themselves_is_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "toolkit.events")
+    three(world)
+    first = world.open()
+    world.clock.wait(100)
+    second = world.open()
+    world.clock.wait(TICKET_HOURS * 3600)
+    assert world.ask(second) == ""
+    third = world.open()
+    changed_user(world)
+    assert world.answer(third, "<QBXML/>") == FAILED
+    told = [(record.event, record.fields) for record in caplog.records if hasattr(record, "event")]
+    assert [name for name, _ in told] == ["session_taken_over", "session_voided", "session_voided"]
+    assert [fields["session"] for _, fields in told] == [number_of(one) for one in (first, second, third)]
+    assert 100 <= told[0][1]["seconds"] < 101
+    assert [fields["reason"][:7] for _, fields in told[1:]] == ["expired", "the Web"]
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(ProtocolError("of Acme"), "WARNING"), (LedgerError("of Acme"), "ERROR")]
+)
+def test_a_call_that_fails_is_told_without_its_text(
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    level: str,
+) -> None:
+    three(world)
+    ticket = world.open()
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(world.ws.ledger, "learned", fail)
+    assert world.ask(ticket, first=True) == ""
+    assert world.exchange.last_error(ticket) == "of Acme"
+    (record,) = [record for record in caplog.records if hasattr(record, "event")]
+    assert (record.levelname, record.event) == (level, "call_failed")
+    assert record.fields == {"session": number_of(ticket), "error": type(error).__name__}
+    assert ticket not in caplog.text
+    assert "Acme" not in caplog.text
 
 
 def test_a_ticket_holds_until_it_expires(world: World) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.company_guard import agree_version, inspect, same_file, too_old
 from toolkit.errors import LedgerError, ProtocolError, ToolkitError
+from toolkit.event_log import event
 from toolkit.exchange_next import NOTHING, NextDocument
 from toolkit.late import late
 from toolkit.ledger import MessageSet, Session
@@ -44,8 +46,16 @@ TICKET_HOURS = 12
 CALL_WAIT = 2.0
 """Seconds that ``authenticate`` waits for a call in progress, before it says ``busy``."""
 
-_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+
+
+def number_of(ticket: str) -> str:
+    """Return what the log calls a session by: made of its ticket, and nobody makes the ticket of it.
+
+    >>> number_of("0123456789abcdef")
+    '9f9f5111'
+    """
+    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 class Exchange:
@@ -84,7 +94,7 @@ class Exchange:
             finally:
                 self._calls.release()
         except (ToolkitError, OSError) as error:
-            _log.error("no session was opened: %s", type(error).__name__)
+            event("session_not_opened", level=logging.ERROR, error=type(error).__name__)
             return "", BUSY
 
     def _admit(self, user: str) -> tuple[str, str]:
@@ -93,6 +103,8 @@ class Exchange:
         if last is not None and last.closed_at is None:
             if self._lives(last):
                 return "", BUSY
+            silent = round((self._ledger.now() - last.seen_at).total_seconds(), 3)
+            event("session_taken_over", level=logging.WARNING, session=number_of(last.ticket), seconds=silent)
             # What QuickBooks had locked in a session that died waits no longer for the end of that one.
             self._ledger.end_sessions(TAKEN_OVER)
         if not self._next.has_work():
@@ -239,7 +251,15 @@ class Exchange:
                 self._ledger.touch(ticket, session.seen_at)
                 result = call(session)
             except (ToolkitError, OSError) as error:
-                _log.error("session stopped: %s", type(error).__name__)
+                expected = isinstance(
+                    error, ProtocolError
+                )  # another company file, an answer to something else
+                event(
+                    "call_failed",
+                    level=logging.WARNING if expected else logging.ERROR,
+                    session=number_of(ticket),
+                    error=type(error).__name__,
+                )
                 with contextlib.suppress(LedgerError):
                     self._ledger.set_session_error(ticket, str(error))
                 result = failed
@@ -252,6 +272,7 @@ class Exchange:
         session = self._ledger.session(ticket)
         if session is not None and session.closed_at is None and (why := self._void(session)):
             self._ledger.close_session(ticket, why)
+            event("session_voided", level=logging.WARNING, session=number_of(ticket), reason=why)
             return self._ledger.session(ticket)
         return session
 

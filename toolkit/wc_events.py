@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import time
 from typing import TYPE_CHECKING
 
 from toolkit.event_log import event
+from toolkit.exchange import number_of
 from toolkit.wc_attempts import CALLER
 from toolkit.wc_support import in_public
 
@@ -39,7 +39,7 @@ class Told:
         answer = self._exchange.authenticate(user, password)
         ticket, word = answer[:2]
         if ticket:
-            event("session_opened", session=_number(ticket), address=CALLER.get())
+            event("session_opened", session=number_of(ticket), address=CALLER.get())
         elif word in ("none", "busy"):
             event("polled", outcome=word, address=CALLER.get())
         return answer
@@ -51,9 +51,9 @@ class Told:
         began = time.monotonic()
         text = self._exchange.next_request(ticket, hcp, company_file, country, major, minor)
         if text:
-            event("set_sent", session=_number(ticket), bytes=len(text), seconds=_since(began))
+            event("set_sent", session=number_of(ticket), bytes=len(text), seconds=_since(began))
         else:
-            event("nothing_sent", level=logging.WARNING, session=_number(ticket), reason=self._why(ticket))
+            event("nothing_sent", level=logging.WARNING, session=number_of(ticket), reason=self._why(ticket))
         return text
 
     def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
@@ -65,7 +65,7 @@ class Told:
         event(
             "answer_taken",
             level=logging.WARNING if bad else logging.INFO,
-            session=_number(ticket),
+            session=number_of(ticket),
             bytes=length,
             seconds=_since(began),
             percent=percent if percent >= 0 else None,
@@ -84,7 +84,7 @@ class Told:
         event(
             "quickbooks_not_reached",
             level=logging.WARNING,
-            session=_number(ticket),
+            session=number_of(ticket),
             hresult=_code(hresult),
             outcome="given up" if word == "done" else "tried again",
         )
@@ -95,7 +95,7 @@ class Told:
         said = self._exchange.close(ticket)
         if ticket:  # whoever was not let in closes, too
             outcome = "OK" if said == "OK" else in_public(said)
-            event("session_closed", session=_number(ticket), outcome=outcome)
+            event("session_closed", session=number_of(ticket), outcome=outcome)
         return said
 
     def receiving(self, ticket: str) -> None:
@@ -110,10 +110,6 @@ class Told:
             return in_public(self._exchange.last_error(ticket))
         except Exception as error:  # the call is done, and counts
             return type(error).__name__
-
-
-def _number(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _since(began: float) -> float:
