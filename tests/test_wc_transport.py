@@ -582,6 +582,25 @@ def test_half_a_header_holds_a_thread_for_a_short_time(
 
 
 @pytest.mark.network
+def test_where_threads_are_few_half_a_header_holds_one_shorter(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "THREADS", 4)
+    monkeypatch.setattr(wc_cheroot, "CROWDED_SECONDS", 0.2)
+    with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
+        halves = [open_lines.enter_context(Line(server)) for _ in range(12)]
+        for line in halves:
+            line.send(b"POST / HTTP/1.1\r\nHost:")
+        until(lambda: server._servers[0].requests.qsize > 0)
+        began = time.monotonic()
+        assert requests.get(server.url, timeout=20).status_code == 200
+        assert time.monotonic() - began < 5
+        until(lambda: server._servers[0].requests.idle == 2)  # the others have all the time that there is
+        for line in halves:
+            line.close()
+
+
+@pytest.mark.network
 def test_strangers_who_say_nothing_make_room(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wc_cheroot, "WAITING", 20)
     with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:

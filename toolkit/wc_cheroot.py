@@ -36,6 +36,8 @@ READ_SECONDS = 20
 """Longest silence within a request, and longest pause between two on one connection."""
 HEADER_SECONDS = 10
 """Until the headers of a request are there; the TLS handshake included."""
+CROWDED_SECONDS = 2
+"""The same while more than half of the threads are taken."""
 BODY_SECONDS = 900
 """Until a body is there: 256 MB on a line of 2.5 Mbit/s."""
 STOP_SECONDS = 60
@@ -81,7 +83,9 @@ class _Connection(HTTPConnection):
         super().__init__(server, sock, make_file)
 
     def communicate(self) -> Any:
-        self.rfile.raw.deadline = time.monotonic() + HEADER_SECONDS
+        threads = self.server.requests
+        seconds = HEADER_SECONDS if 2 * threads.idle >= threads.min else min(HEADER_SECONDS, CROWDED_SECONDS)
+        self.rfile.raw.deadline = time.monotonic() + seconds
         return super().communicate()  # type: ignore[no-untyped-call]
 
     def turn_away(self) -> None:
