@@ -193,6 +193,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "doctor_disk",
         "doctor_log",
         "doctor_network",
+        "doctor_certificate",
         "doctor_tables",
         "doctor",
     ),

@@ -30,7 +30,8 @@ from web_connector_calls import Scripted
 
 from toolkit import doctor_network, wc_certificate, workspace_config
 from toolkit.doctor import Check, examine
-from toolkit.doctor_network import Reply, certificate, pages, probe, server, url_form
+from toolkit.doctor_certificate import certificate
+from toolkit.doctor_network import Reply, pages, probe, server, url_form
 from toolkit.wc_http import Server
 from toolkit.workspace import Workspace
 
@@ -70,12 +71,25 @@ def said_of(ws: Workspace, name: str, url: str) -> tuple[bool, str]:
         ("https://192.0.2.1/", False, "QBWC1001"),
         ("http://127.0.0.1:8085/", False, "QBWC1001"),
         ("https://[2001:db8::1]/", False, "QBWC1001"),
+        ("https://[/", False, "is no URL"),
+        ("https://localhost:99999/", False, "is no URL"),
+        ("ftp://localhost/", False, "is no URL"),
+        ("https://localhost:8443", False, "`toolkit qwc --url https://localhost:8443/`"),
     ],
 )
 def test_url(url: str, good: bool, code: str) -> None:
     found, message = url_form(url)
     assert found is good
     assert code in message
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("url", ["https://[/", "https://localhost:99999/"])
+def test_a_url_that_somebody_spoiled_with_an_editor(ws: Workspace, url: str) -> None:
+    assert not said_of(ws, "url", url)[0]
+    good, message = said_of(ws, "server", url)
+    assert not good
+    assert "correct it" in message or "hosts file" in message
 
 
 # --- who answers --------------------------------------------------------------------------------------------
@@ -198,6 +212,8 @@ def test_a_server_whose_ledger_is_broken(ws: Workspace) -> None:
             "to https://b.example/, where the Web Connector does not",
         ),
         (401, b"", {}, "asks for a login (status 401)"),
+        (301, b"", {"Location": "\x1b[2Jx"}, "sends callers on to ?[2Jx, where"),
+        (200, b"[" * 9_000, {}, "another program"),
     ],
 )
 def test_another_program(ws: Workspace, status: int, body: bytes, headers: dict[str, str], says: str) -> None:
@@ -400,6 +416,9 @@ def test_a_server_whose_clock_is_wrong(ws: Workspace) -> None:
             found, message = said_of(ws, "clock", url)
         assert found is good
         assert good or "the server's clock is 9 minutes" in message
+    for date in ("yesterday", "Fri, 31 Dec 99999 23:59:59 GMT"):
+        with like_ours(ws, Date=date).serving() as url:
+            assert said_of(ws, "clock", url)[0]
 
 
 # --- certificates -------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import datetime as dt
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -18,6 +17,7 @@ from toolkit import doctor_log as log
 from toolkit import doctor_network as network
 from toolkit import doctor_tables as tables
 from toolkit import workspace_config as config
+from toolkit.doctor_certificate import certificate
 from toolkit.doctor_network import Reply, probe
 from toolkit.errors import ToolkitError, WorkspaceMoved
 from toolkit.tables import to_rows
@@ -102,8 +102,8 @@ def examine(
 def _of_server(ws: Workspace, reply: Reply | None, ours: Reply | None, now: dt.datetime) -> Iterator[Check]:
     """Yield what can be said only where somebody answers at the workspace's URL."""
     if reply is not None and (reply.certificate is not None or reply.distrust):
-        host, called = urlsplit(ws.url).hostname or "", ours.last_poll if ours else None
-        told = network.certificate(host, reply, now.astimezone(), called.astimezone() if called else None)
+        host, called = network.host_of(ws.url), ours.last_poll if ours else None
+        told = certificate(host, reply, now.astimezone(), called.astimezone() if called else None)
         yield Check("certificate", *told)
     if ours is not None and ours.support is not None:
         yield Check("support page", *network.pages(ws.url, ours))
@@ -170,7 +170,7 @@ def _differs(written: dict[str, str], should: dict[str, str]) -> str:
     missing = [name for name in _REQUIRED if name not in written]
     if missing:
         return f"lacks {', '.join(missing)}, which the Web Connector asks for (QBWC1039)"
-    if urlsplit(written["AppSupport"]).hostname != urlsplit(should["AppURL"]).hostname:
+    if network.host_of(written["AppSupport"]) != network.host_of(should["AppURL"]):
         return "has AppSupport on another host than AppURL, which the Web Connector refuses (QBWC1000)"
     for name in _EFFECTIVE:
         if name in written and name in should and written[name] != should[name]:

@@ -7,6 +7,7 @@ Source: reference/PROTOCOL.md 1.7 (transport) and 7.4 (the Web Connector's codes
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import email.utils
 import http.client
@@ -23,16 +24,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from toolkit import wc_certificate
-from toolkit.errors import ToolkitError
+from toolkit import workspace_config as config
+from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from toolkit.wc_certificate import Certificate
 
-__all__ = ["Reply", "certificate", "pages", "probe", "server", "url_form"]
+__all__ = ["Reply", "host_of", "pages", "plain", "probe", "server", "url_form"]
 
 SECONDS = 3.0
 """How long anything on the network may take."""
-ENDS_SOON = dt.timedelta(days=30)
 
 NO_NAME, NO_WAY, NO_ANSWER, SILENT = "no name", "no way", "no answer", "silent"
 NO_TLS, MOVED, LOGIN = "no TLS", "moved", "login"
@@ -50,8 +51,6 @@ _PROBLEMS = {
 """Why nobody could be asked, and what to do about it."""
 
 _Found = TypeVar("_Found")
-_DAY = "%Y-%m-%d"
-_IMPORT = "`certutil -addstore -f Root toolkit.cer` as administrator on the QuickBooks machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +94,20 @@ class Reply:
 
 def probe(url: str) -> Reply | None:
     """Return who answers at a URL; ``None`` where nobody listens."""
-    parts = urlsplit(url)
     try:
-        addresses = _within(lambda: _addresses(parts))
-    except (OSError, UnicodeError) as error:
+        parts = urlsplit(url)
+        addresses = _within(partial(_addresses, parts))
+    except (OSError, ValueError) as error:
         return Reply(None, problem=NO_NAME, detail=_said(error))
     try:
-        _connect(addresses).close()
+        address = _taking(addresses)
     except ConnectionRefusedError:
         return None
     except TimeoutError:
         return Reply(None, problem=NO_ANSWER)
     except OSError as error:
         return Reply(None, problem=NO_WAY, detail=_said(error))
-    line, shown = _Line(parts, addresses), Reply(None)
+    line, shown = _Line(parts, address), Reply(None)
     try:
         if parts.scheme == "https":
             shown = _within(line.shake_hands)
@@ -150,27 +149,36 @@ def _addresses(parts: SplitResult) -> list[Any]:
     return socket.getaddrinfo(parts.hostname or "localhost", port, type=socket.SOCK_STREAM)[:4]
 
 
-def _connect(addresses: list[Any]) -> socket.socket:
-    """Return a connection to the first address that takes it, or raise what the last one did."""
-    for last, (family, kind, proto, _, target) in enumerate(addresses, start=1):
-        sock = socket.socket(family, kind, proto)
-        sock.settimeout(SECONDS)
+def _taking(addresses: list[Any]) -> Any:
+    """Return the first address that takes a connection, or raise what the last one did."""
+    for left, address in zip(reversed(range(len(addresses))), addresses, strict=True):
         try:
-            sock.connect(target)
+            _connect(address).close()
         except OSError:
-            sock.close()
-            if last == len(addresses):
+            if not left:
                 raise
         else:
-            return sock
+            return address
     raise OSError("the name has no address")
 
 
-class _Line:
-    """The way to a server: the addresses of its host, and TLS where the URL says so."""
+def _connect(address: Any) -> socket.socket:
+    family, kind, proto, _, target = address
+    sock = socket.socket(family, kind, proto)
+    sock.settimeout(SECONDS)
+    try:
+        sock.connect(target)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
-    def __init__(self, parts: SplitResult, addresses: list[Any]) -> None:
-        self._parts, self._addresses = parts, addresses
+
+class _Line:
+    """The way to a server: an address of its host, and TLS where the URL says so."""
+
+    def __init__(self, parts: SplitResult, address: Any) -> None:
+        self._parts, self._address = parts, address
         self._host = parts.hostname or "localhost"
 
     def shake_hands(self) -> Reply:
@@ -184,7 +192,7 @@ class _Line:
             der, distrust = self._certificate(_trusting()), error.verify_message or str(error)
         try:
             return Reply(None, certificate=wc_certificate.inspect(der), distrust=distrust)
-        except (ToolkitError, ValueError) as error:
+        except ValueError as error:
             return Reply(None, distrust=distrust or f"it cannot be read ({error})")
 
     def _certificate(self, context: ssl.SSLContext) -> bytes:
@@ -193,7 +201,7 @@ class _Line:
             return sock.getpeercert(binary_form=True) or b""
 
     def _open(self, context: ssl.SSLContext | None) -> socket.socket:
-        sock = _connect(self._addresses)
+        sock = _connect(self._address)
         if context is None:
             return sock
         try:
@@ -223,27 +231,33 @@ def _trusting() -> ssl.SSLContext:
 
 def _asked(line: _Line, shown: Reply) -> Reply:
     """Return what a server says of itself, and the status of its pages, where it is one of ours."""
-    answer, body = _within(lambda: line.get("healthz"))
+    answer, body = _within(partial(line.get, "healthz"))
     if answer.status in (301, 302, 303, 307, 308):
-        return replace(shown, problem=MOVED, detail=answer.headers.get("Location", "another URL"))
+        return replace(shown, problem=MOVED, detail=plain(answer.headers.get("Location", "another URL")))
     if answer.status in (401, 403):
         return replace(shown, problem=LOGIN, detail=f"status {answer.status}")
     try:
         document = json.loads(body)
         workspace, poll = str(document["workspace"]), document["last_poll"]
         last_poll = dt.datetime.fromisoformat(poll) if poll else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return replace(shown, detail=f"status {answer.status}")
     ahead = None
-    if said := email.utils.parsedate_tz(answer.headers.get("Date", "")):
-        ahead = dt.datetime.fromtimestamp(email.utils.mktime_tz(said), dt.UTC) - dt.datetime.now(dt.UTC)
+    with contextlib.suppress(ValueError, TypeError):
+        date = email.utils.parsedate_to_datetime(answer.headers.get("Date", ""))
+        ahead = date - dt.datetime.now(dt.UTC)
     seen = replace(shown, workspace=workspace, last_poll=last_poll, ahead=ahead)
     root, support = (_within(partial(line.get, page))[0].status for page in ("", "support"))
     return replace(seen, root=root, support=support)
 
 
 def _said(error: Exception) -> str:
-    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
+    return plain(str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error))
+
+
+def plain(text: str) -> str:
+    """Return what a stranger says as something that may be shown on a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:100])
 
 
 # --- the checks: each returns whether it is good, and a message --------------------------------------------
@@ -251,19 +265,29 @@ def _said(error: Exception) -> str:
 
 def url_form(url: str) -> tuple[bool, str]:
     """Return whether the Web Connector takes a URL of this form."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    host, correct = host_of(url), "`toolkit qwc --url https://NAME/`"
     if _is_address(host):
-        return False, (
-            f"{url} has an IP address, which the Web Connector refuses (QBWC1001): "
-            "put the machine's name there, or localhost"
-        )
-    if parts.scheme != "https" and host != "localhost":
+        return False, f"{url} has an IP address, which the Web Connector refuses (QBWC1001): {correct}"
+    if host and host != "localhost" and not url.startswith("https:"):
         return False, (
             f"{url} is not https, which the Web Connector asks for (QBWC1010) unless the host is localhost: "
-            "use https, with `toolkit cert` and `toolkit serve --tls-cert --tls-key`"
+            f"{correct}, and `toolkit cert` for a certificate"
         )
+    try:
+        right = config.endpoint(url)
+    except UsageError as error:
+        return False, f"{error}: {correct}"
+    if right != url:
+        return False, f"{url} is not as the Web Connector wants it: `toolkit qwc --url {right}`"
     return True, f"{url} is one that the Web Connector takes"
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL; blank where it has none, or is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_address(host: str) -> bool:
@@ -284,7 +308,7 @@ def server(url: str, workspace: str, reply: Reply | None) -> tuple[bool, str]:
     reply : Reply or None
         From :func:`probe`.
     """
-    host, said = urlsplit(url).hostname, f" ({reply.detail})" if reply and reply.detail else ""
+    host, said = host_of(url), f" ({reply.detail})" if reply and reply.detail else ""
     if reply is None and host == "localhost":
         return True, f"it does not run, and {url} is free: `toolkit serve` starts it"
     if reply is None:
@@ -322,72 +346,3 @@ def pages(url: str, reply: Reply) -> tuple[bool, str]:
             "(QBWC1048): let it through to `toolkit serve`, without a login and without a redirect"
         )
     return True, f"{url}support is there, as the Web Connector wants it"
-
-
-def certificate(
-    host: str, reply: Reply, now: dt.datetime, called: dt.datetime | None = None
-) -> tuple[bool, str]:
-    """Return whether Windows can be expected to trust the certificate.
-
-    Parameters
-    ----------
-    host : str
-        Of the URL.
-    reply : Reply
-        Of a server that speaks TLS.
-    now : datetime
-        With its time zone, as the next one.
-    called : datetime, optional
-        When the Web Connector last called: what it called over, its Windows trusts.
-    """
-    shown = reply.certificate
-    if shown is None:
-        return False, f"{reply.distrust or 'it cannot be read'}: make another one with `toolkit cert`"
-    start, end = (_aware(moment) for moment in (shown.not_before, shown.not_after))
-    names = ", ".join(shown.names) or "no name"
-    renew = "make a new one with `toolkit cert --renew`" if shown.self_signed else "renew it"
-    if not any(_fits(host, name) for name in shown.names):
-        return False, (
-            f"it is for {names} and not for {host}, so that Windows refuses it (QBWC1048): "
-            f"get one for {host}, with `toolkit cert` for example"
-        )
-    if now > end:
-        return False, f"it ended on {end:{_DAY}}, so that Windows refuses it (QBWC1048): {renew}"
-    if now < start:
-        return False, f"it begins on {start:{_DAY}} only (QBWC1048): set the clock right, or {renew}"
-    if end - now < ENDS_SOON:
-        return (
-            False,
-            f"it ends on {end:{_DAY}}, in {(end - now).days} days: {renew}, and start the server again",
-        )
-    until = f"for {names}, until {end:{_DAY}}"
-    if not reply.distrust:
-        return True, f"trusted, {until}"
-    if called is not None and called > start:
-        return (
-            True,
-            f"{until}; this machine does not know who signed it, and the Web Connector has called over it",
-        )
-    if shown.self_signed:
-        return (
-            False,
-            f"it signed itself: Windows trusts it after {_IMPORT}, and not before (QBWC1048); {until}",
-        )
-    return False, (
-        f"this machine does not know who signed it ({reply.distrust}; QBWC1048): give --tls-cert the whole"
-        f" chain (fullchain.pem), or for an authority of your own {_IMPORT}; {until}"
-    )
-
-
-def _aware(moment: dt.datetime) -> dt.datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-
-
-def _fits(host: str, name: str) -> bool:
-    """Return whether a certificate's name is that of a host; a star is one first label.
-
-    >>> _fits("qb.example.com", "*.Example.com"), _fits("a.qb.example.com", "*.example.com")
-    (True, False)
-    """
-    host, name = host.lower().rstrip("."), name.lower().rstrip(".")
-    return host == name or (name.startswith("*.") and host.partition(".")[2] == name[2:])
