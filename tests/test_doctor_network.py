@@ -552,6 +552,10 @@ def test_a_certificate_for_another_name(ws: Workspace, known: Authority) -> None
     assert (
         "it is for qb.example.com, *.example.org and not for localhost, so that Windows refuses it" in message
     )
+    assert message.endswith("get one for localhost")
+    good, message = looked_at(ws, known.signed("qb.example.com", alone=True))
+    assert not good
+    assert message.endswith("make a new one with `toolkit cert --renew`")
 
 
 @pytest.mark.network

@@ -5,6 +5,7 @@ Source: reference/PROTOCOL.md 1.7: chain, name and dates, or QBWC1048.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 
 from toolkit.doctor_network import Reply, plain
@@ -43,7 +44,7 @@ def certificate(
     if not any(_fits(host, name) for name in shown.names):
         return False, (
             f"it is for {names} and not for {host}, so that Windows refuses it (QBWC1048): "
-            f"get one for {host}, with `toolkit cert` for example"
+            f"{renew if shown.self_signed else f'get one for {host}'}"
         )
     if now > end:
         return False, f"it ended on {end:{_DAY}}, so that Windows refuses it (QBWC1048): {renew}"
@@ -82,6 +83,10 @@ def _fits(host: str, name: str) -> bool:
 
     >>> _fits("qb.example.com", "*.Example.com"), _fits("a.qb.example.com", "*.example.com")
     (True, False)
+    >>> _fits("bücher.example", "xn--bcher-kva.example")
+    True
     """
+    with contextlib.suppress(UnicodeError):  # a certificate has it in ASCII
+        host = host.encode("idna").decode()
     host, name = host.lower().rstrip("."), name.lower().rstrip(".")
     return host == name or (name.startswith("*.") and host.partition(".")[2] == name[2:])
