@@ -45,6 +45,15 @@ def test_an_unknown_hresult_is_told_as_it_came() -> None:
     )
 
 
+def test_what_came_over_the_network_is_told_in_its_first_words() -> None:
+    text = explain_hresult("0x80040414", "w" * 1_000_000)
+    assert text.startswith("A dialog window is open in QuickBooks.")
+    assert text.endswith("www...")
+    assert len(text) < 1_200
+    assert len(explain_hresult("x" * 1_000_000, "")) < 100
+    assert explain_hresult("", "w" * 1_000) == "w" * 1_000
+
+
 def test_only_a_refused_document_is_certain_not_to_have_run() -> None:
     assert set(NOTHING_RAN) == {"0x80040400", "0x80040423"}
 

@@ -28,6 +28,9 @@ INTERNAL_ERROR = 1000
 BUSY = (1010, 3162, 3170, 3175, 3176, 3180)
 """Status codes of what can be done later: somebody uses or has locked it; of two the message tells."""
 
+MOST_SAID = 1_000
+"""Characters of a text of QuickBooks' own that are shown."""
+
 _MEAN_MORE = (3170, 3180)
 _LOCKED = re.compile(r"\block(ed|s)?\b|\bin use\b|\bby another user\b", re.IGNORECASE)
 
@@ -196,8 +199,19 @@ def explain_hresult(code: str, message: str = "") -> str:
     """
     shown = "0x" + code[2:].upper() if code[:2].lower() == "0x" else code
     advice = HRESULTS.get(shown)
-    said = f" QuickBooks said: {message.strip()}" if message.strip() else ""
-    return f"{advice or 'QuickBooks reported an error.'} ({shown}).{said}" if shown else f"{message.strip()}"
+    # Both come over the network: a megabyte of either has no place in a status column, nor in the ledger.
+    shown, text = _shortened(shown, 40), _shortened(message.strip(), MOST_SAID)
+    said = f" QuickBooks said: {text}" if text else ""
+    return f"{advice or 'QuickBooks reported an error.'} ({shown}).{said}" if shown else text
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return a text of so many characters at most.
+
+    >>> _shortened("QuickBooks", 8)
+    'Quick...'
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def explain_status(code: int, message: str = "") -> str:
