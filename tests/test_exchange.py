@@ -408,6 +408,16 @@ def test_a_connection_error_is_tried_once_more(world: World) -> None:
     assert world.run() == "OK"  # the session was closed: nobody waits for its timeout
 
 
+def test_a_connection_error_is_forgotten_once_the_second_try_goes_well(world: World) -> None:
+    three(world)
+    ticket, _ = world.authenticate()
+    assert world.exchange.connection_error(ticket, "0x80040408", "Could not start QuickBooks.") == ""
+    assert "could not be started" in world.exchange.last_error(ticket)
+    world.company.begin_session()
+    assert world.work(ticket) == "OK"
+    assert not world.ws.ledger.session(ticket).error
+
+
 def test_when_nothing_is_left_it_says_so(world: World) -> None:
     number = three(world)
     ticket = world.open()

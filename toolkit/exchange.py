@@ -121,6 +121,8 @@ class Exchange:
             version = session.facts.get("version")
             if hcp.strip() or not version:
                 version = self._meet(ticket, hcp, company_file, country, major, minor)
+                if "connection_errors" in session.facts:  # the second try went well
+                    self._ledger.set_session_error(ticket, "")
             elif company_file and not same_file(company_file, session.facts["company_file"]):
                 raise ProtocolError(f"Another company file was opened meanwhile: {company_file}.")
             return self._next.text(session, str(version))

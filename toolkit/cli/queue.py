@@ -16,6 +16,7 @@ from toolkit.errors import UsageError
 from toolkit.ledger_jobs import in_flight
 from toolkit.ledger_records import LIST_KINDS
 from toolkit.tables import to_rows
+from toolkit.wc_support import error_of
 from toolkit.workspace import Workspace
 from toolkit.workspace_queue import require_pilot
 
@@ -33,22 +34,25 @@ OPERATION_KEYS = ("key", "request", "status", "status_code", "status_message", "
 
 
 def jobs(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """List the jobs, the newest last, and say what went wrong in the last session of the Web Connector.
+    """List the jobs, the newest last.
+
+    Below them stands what went wrong in the last session of the Web Connector, if anything did.
 
     Example: toolkit jobs
     """
     with opened(ctx, workspace) as ws:
         frame = ws.read("ledger.jobs")
         session = ws.ledger.last_session()
-        last = None if session is None else {"at": session.seen_at, "error": session.error}
+        wrong = error_of(session)
+        last = None if session is None else {"at": session.seen_at, "error": wrong or None}
         document = {"jobs": frame[list(JOB_KEYS)], "last_session": last}
         columns = {name: name for name in JOB_KEYS} | {"total": "records"}
 
         def people(console: Console) -> None:
             console.print(terminal_table(frame, columns, limit=50))
-            if session is not None and session.error:
+            if session is not None and wrong:
                 when = f"{session.seen_at:%Y-%m-%d %H:%M}"
-                console.print(f"Last session, {when}: {session.error}", markup=False, highlight=False)
+                console.print(f"Last session, {when}: {wrong}", markup=False, highlight=False)
 
         emit(ctx, as_json, document, people)
     finish(failed=bool((frame["status"] == "failed").any()))
