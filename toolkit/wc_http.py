@@ -331,14 +331,16 @@ class Server:
             self._threads.append(thread)
 
     def _front(self) -> Front:
-        health = health_of(self._workspace)
+        health, settings = health_of(self._workspace), self._workspace.settings
+        # A session must hear of its answer well before it counts as stale.
+        often = min(Pace().tell_seconds, settings["session_timeout"] / 3)
         return Front(
             make_app(self._exchange, url=self.url),
             health,
-            max_body=self._workspace.settings["max_envelope_mb"] << 20,
+            max_body=settings["max_envelope_mb"] << 20,
             pages=make_pages(health, self._workspace, self._attempts),
             receiving=getattr(self._exchange, "receiving", None),
-            pace=self._pace,
+            pace=self._pace or Pace(tell_seconds=often),
             behind_proxy=self._behind_proxy,
         )
 
