@@ -27,8 +27,8 @@ NEEDS_PROC = "needs /proc, by which Linux tells what a process holds"
 class Watched(ServerProcess):
     """A server of a workspace in a process of its own.
 
-    All its threads take memory from one place: else each keeps what it once had, and what grows with the
-    threads that were busy hides what grows with the calls.
+    All its threads take memory from one place, that of the C library: else each keeps what it once had, and
+    what grows with the threads that were busy hides what grows with the calls.
     """
 
     pid = 0
@@ -39,7 +39,7 @@ class Watched(ServerProcess):
 
     def _start(self, folder: Path, port: int, shift: float) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "toolkit.mortal_server", str(folder), str(port), str(shift)]
-        environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+        environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
         nothing = subprocess.DEVNULL
         process = subprocess.Popen(command, env=environment, stdin=nothing, stdout=nothing, stderr=nothing)
         self.pid = process.pid
