@@ -130,6 +130,27 @@ def test_whoever_guesses_in_a_wait_does_not_find_the_right_one_by_its_passing(wo
     assert world.come(RIGHT).kind == "known_right"
 
 
+@pytest.mark.parametrize("right", [True, None])
+def test_whoever_was_right_before_is_never_locked_out_by_who_names_other_users(
+    world: World, right: bool | None
+) -> None:
+    """A Web Connector behind the same address as somebody who guesses; ``None``: it is told to come later."""
+    world.come(RIGHT)
+    passed = 0
+    for _ in range(3 * MOST_COMPARED):
+        for guess in range(120):
+            world.now += 0.5
+            world.come(f"at {world.now}", user=f"stranger {guess}")
+        while world.come(f"another {world.checked}", user=f"stranger {world.checked}").kind == "go":
+            pass
+        token = CALLER.set("10.0.0.7")
+        if world.attempts.verdict("clerk", RIGHT, HASH).kind == "known_right":
+            world.attempts.record("clerk", RIGHT, HASH, right)
+            passed += 1
+        CALLER.reset(token)
+    assert passed == 3 * MOST_COMPARED
+
+
 def test_who_tries_in_a_wait_does_not_lengthen_it(world: World) -> None:
     world.fail(FREE + 5)
     left = []
@@ -244,9 +265,9 @@ _STEPS = st.lists(
 )
 
 
-@given(_STEPS, st.booleans())
+@given(_STEPS, st.booleans(), st.booleans())
 def test_law_a_right_password_passes_within_thirty_seconds_of_the_last_wrong_one(
-    steps: list[tuple[int, str, int, int]], first: bool
+    steps: list[tuple[int, str, int, int]], first: bool, between: bool
 ) -> None:
     world = World()
     last = world.now
@@ -258,8 +279,31 @@ def test_law_a_right_password_passes_within_thirty_seconds_of_the_last_wrong_one
             before = world.checked
             world.come(f"wrong {number}", user)
             last = world.now if world.checked > before else last
+        if between:
+            world.come(RIGHT)
     world.now = max(world.now, last + LONGEST_WAIT)
     assert world.come(RIGHT).kind in ("go", "known_right")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, MOST_COMPARED - 1)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_law_who_was_right_passes_each_time_while_a_few_are_guessed_in_its_name_and_many_in_others(
+    steps: list[tuple[int, int, int]],
+) -> None:
+    world = World()
+    world.come(RIGHT)
+    for pause, many, few in steps:
+        world.now += pause
+        for guess in range(many):
+            world.come(f"wrong {guess}", user=f"stranger {guess}")
+        for guess in range(few):
+            world.come(f"wrong {world.checked} {guess}")
+        assert world.come(RIGHT).kind == "known_right"
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60))

@@ -36,7 +36,7 @@ MOST_CLIENTS = 1000
 MOST_WRONG = 16
 """Wrong passwords that are known again, a client and user."""
 MOST_COMPARED = 10
-"""Passwords in one wait that are compared with the right one: whoever tries more is guessing."""
+"""Passwords in one wait that are compared with the right one, since that came: more are guesses."""
 CHECK_SECONDS = 10.0
 """A check that was let go and is not recorded until then is taken for one that never ended."""
 QUIET_SECONDS = 45.0
@@ -135,9 +135,11 @@ class Attempts:
                 return self._known_wrong(own, mark, now)
             left = max(client.wait(now), own.wait(now))
             known = hmac.compare_digest(mark, own.right)
-            own.compared = own.compared + 1 if left > 0 else 0
-            if left > 0 and (not known or own.compared > MOST_COMPARED):
-                return Verdict("wait", max(1, math.ceil(left)), news=own.compared == 1)
+            if left > 0:
+                own.compared += 1
+                if not known or own.compared > MOST_COMPARED:
+                    return Verdict("wait", max(1, math.ceil(left)), news=own.compared == 1)
+            own.compared = 0  # in a wait that others make longer, whoever is right comes again and again
             for record in (client, own):
                 record.checking.append(now + CHECK_SECONDS)
             return Verdict("known_right" if known else "go")
