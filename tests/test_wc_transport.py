@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ from toolkit.wc_support import Health
 from toolkit.workspace import Workspace
 
 TICKET = "0123456789abcdef0123456789abcdef"
+_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 GOOD = Health(good=True, workspace="abc123")
 
 
@@ -636,6 +638,40 @@ def test_a_process_that_may_open_no_more_goes_on(ws: Workspace, monkeypatch: pyt
         monkeypatch.setattr(kind, "_from_server_socket", fail)
         assert requests.get(server.url, timeout=10).status_code == 200
         assert silent.rest() == b"", "it made room"
+
+
+@pytest.mark.network
+def test_a_line_that_is_reset_before_tls_begins_closes_no_other(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = wc_certificate.make(ws.path / "tls", ["localhost"])
+    tls = ssl.create_default_context(cafile=str(made.certificate))
+    options = {"tls_cert": made.certificate, "tls_key": made.key, "exchange": Scripted()}
+    with serving(ws, host="127.0.0.1", **options) as server, Line(server, tls=tls) as idle:
+        idle.send(_GET)
+        assert idle.reply().status == 200
+        gate = threading.Event()
+        kind = type(server._servers[0]._connections).__mro__[1]
+        accept = kind._from_server_socket
+
+        def late(self: Any, sock: Any) -> Any:
+            assert gate.wait(20)
+            return accept(self, sock)
+
+        monkeypatch.setattr(kind, "_from_server_socket", late)
+        for _ in range(5):
+            with Line(server) as stranger:
+                stranger.send(b"\x16")
+                at_once = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+                stranger._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        gate.set()
+        with Line(server, tls=tls) as another:  # accepted after all of those
+            another.send(_GET)
+            assert another.reply().status == 200
+        time.sleep(0.2)
+        idle.send(_GET)
+        assert idle.reply().status == 200
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 # --- the end of a server ------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ QUEUED = 64
 WAITING = 100
 """How many may be open and silent, each of the servers: Windows watches 512 at most, macOS opens 256."""
 
+_NO_MORE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}  # the last two: Windows
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 _TAKEN_ON_WINDOWS = {10013, 10048}  # WSAEACCES: taken exclusively; WSAEADDRINUSE
 
@@ -145,8 +146,10 @@ class _Connections(ConnectionManager):
                 time.sleep(0.01)
                 return None
             return unstubbed._from_server_socket(server_socket)
-        except OSError as error:  # this process may open no more
-            if self._news():
+        except OSError as error:
+            if error.errno not in _NO_MORE:  # the client's line only: it was reset before TLS began
+                return None
+            if self._news():  # this process may open no more
                 reason = "no more connections can be opened"
                 event("connection_trouble", level=logging.WARNING, error=type(error).__name__, reason=reason)
             self._crowded = True
