@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -129,6 +130,42 @@ def test_a_file_that_cannot_be_put_aside_grows(tmp_path: Path, monkeypatch: pyte
         for number in range(1, 100):
             event("counted", job=number)
     assert [line["job"] for line in lines_of(tmp_path / LOG)] == list(range(100))
+
+
+@pytest.mark.parametrize("held", range(6))
+def test_a_file_that_somebody_reads_costs_no_other_but_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    """Windows renames and deletes no file that is open; the others are there once it is closed."""
+    names = [LOG.name, *(f"{LOG.name}.{number}" for number in range(1, 6))]
+    folder = (tmp_path / LOG).parent
+    folder.mkdir()
+    for number, name in enumerate(names):
+        (folder / name).write_text(f"kept {number}\n" + "x" * 3000 + "\n", encoding="utf-8")
+
+    def kept() -> list[int]:
+        texts = [(folder / name).read_text(encoding="utf-8") for name in names if (folder / name).exists()]
+        return [int(found) for text in texts for found in re.findall(r"^kept (\d)$", text, re.MULTILINE)]
+
+    def as_windows(done: Any) -> Any:
+        def refuse(path: Any, *others: Any, **options: Any) -> Any:
+            if Path(path).name == names[held]:
+                raise PermissionError(errno.EACCES, "used by another process")
+            return done(path, *others, **options)
+
+        return refuse
+
+    monkeypatch.setattr(event_log, "LOG_BYTES", 2000)
+    with logging_to(tmp_path):
+        with monkeypatch.context() as patch:
+            for name in ("rename", "remove", "unlink"):
+                patch.setattr(f"os.{name}", as_windows(getattr(os, name)))
+            for number in range(20):
+                event("counted", job=number)
+        assert sorted(kept())[:5] == [0, 1, 2, 3, 4]
+        event("counted", job=20)
+    assert kept()[:5] == [0, 1, 2, 3, 4]
+    assert not (folder / LOG.name).read_text(encoding="utf-8").startswith("kept")
 
 
 class Full(io.StringIO):

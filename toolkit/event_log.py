@@ -146,9 +146,12 @@ def _file(path: Path, shown: _Console | None) -> logging.Handler:
             self.failed = False
 
         def doRollover(self) -> None:  # noqa: N802 - the name that logging gives it
+            if self.stream is not None:
+                self.stream.close()
+                self.stream = None  # opened anew with the next event
             # Windows renames no file that somebody reads: the log grows until that is over.
             with contextlib.suppress(OSError):
-                super().doRollover()
+                _put_aside(path)
 
         def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the same
             error = sys.exc_info()[1]
@@ -171,6 +174,22 @@ def _file(path: Path, shown: _Console | None) -> logging.Handler:
     )
     handler.setFormatter(_Lines())
     return handler
+
+
+def _put_aside(path: Path) -> None:
+    """Rename a log to the first of those kept beside it, and each of these to the next.
+
+    Whatever cannot be renamed leaves a gap, and the next time none moves on beyond that: however often it is
+    tried, no log is lost but the oldest.
+    """
+    kept = [path.with_name(f"{path.name}.{number}") for number in range(1, LOG_FILES + 1)]
+    gap = next((place for place, log in enumerate(kept) if not log.exists()), None)
+    if gap is None:
+        gap = LOG_FILES - 1
+        kept[gap].unlink()
+    for place in range(gap, 0, -1):
+        kept[place - 1].rename(kept[place])
+    path.rename(kept[0])
 
 
 def _ends_amid_a_line(path: Path) -> bool:
