@@ -13,10 +13,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import cli_world
 import pytest
 from cli_world import Toolkit
+from exchange_world import World
 
 from toolkit import doctor, doctor_disk, workspace_config
 from toolkit.cli import shared
 from toolkit.doctor import Reply, examine
+from toolkit.exchange_next import NOTHING
 from toolkit.workspace import Workspace
 
 START = dt.datetime(2026, 1, 15, 12, 0)
@@ -322,6 +324,20 @@ def test_a_session_that_ended_badly(ws: Workspace, look: Look) -> None:
     ws.ledger.set_session_error(ticket, "Another company is open.")
     ws.ledger.close_session(ticket, "Another company is open.")
     assert look("session") == (False, "the last one ended with: Another company is open.")
+
+
+def test_a_session_that_found_nothing_to_send_ended_well(tmp_path: Path) -> None:
+    """As when its only job is held between its first call and its second."""
+    world = World.make(tmp_path)
+    (job,) = world.ws.queue_import("items")
+    ticket = world.open()
+    world.ws.ledger.hold(job, "ann")
+    assert world.ask(ticket, first=True) == ""
+    assert world.exchange.last_error(ticket) == NOTHING
+    world.exchange.close(ticket)
+    (found,) = [check for check in examine(world.ws, knock=lambda url: None) if check.name == "session"]
+    assert (found.good, found.message) == (True, "none is open")
+    world.ws.close()
 
 
 # --- the codes that people meet -----------------------------------------------------------------------------

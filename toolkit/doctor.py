@@ -21,7 +21,7 @@ from toolkit.doctor_certificate import certificate
 from toolkit.doctor_network import Reply, probe
 from toolkit.errors import ToolkitError, WorkspaceMoved
 from toolkit.tables import to_rows
-from toolkit.wc_support import ago
+from toolkit.wc_support import ago, error_of
 from toolkit.workspace import Workspace, local_now
 from toolkit.workspace_place import elsewhere
 from toolkit.workspace_queue import why_not_unattended
@@ -298,6 +298,6 @@ def _session(ws: Workspace) -> tuple[bool, str]:
             f"one was left open at {session.seen_at:{_MINUTE}}: press Update Selected again. "
             "If the Web Connector does nothing then, close and start it again on the QuickBooks machine"
         )
-    if session is not None and session.error:
-        return False, f"the last one ended with: {session.error}"
+    if wrong := error_of(session):
+        return False, f"the last one ended with: {wrong}"
     return True, "none is open"
