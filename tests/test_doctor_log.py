@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import event_log
+from toolkit import event_log, workspace_config
 from toolkit.doctor import examine
 from toolkit.doctor_log import errors, refused
+from toolkit.errors import UsageError
 from toolkit.exchange import Exchange
 from toolkit.wc_attempts import Attempts
+from toolkit.wc_events import Told
 from toolkit.wc_guard import Guard
 from toolkit.wc_server import incident
 from toolkit.workspace import Workspace
@@ -78,6 +80,38 @@ def test_a_wrong_password_until_somebody_has_the_right_one(ws: Workspace) -> Non
     assert said_of(ws, "log")[0], "that is no fault of ours"
     assert guard.authenticate("blubilling", "pw")[0]
     assert said_of(ws, "password")[0]
+
+
+@pytest.mark.usefixtures("logging_server")
+def test_a_right_password_counts_where_there_is_nothing_to_do(ws: Workspace) -> None:
+    """No session is opened then, and the log alone tells of it."""
+    guard = Guard(Told(Exchange(ws)), ws, Attempts())
+    assert guard.authenticate("blubilling", "wrong")[1] == "nvu"
+    event_log.event("polled", outcome="busy")  # as where the workspace could not be read
+    assert not said_of(ws, "password")[0]
+    assert guard.authenticate("blubilling", "pw") == ("", "none")
+    assert ws.ledger.last_session() is None
+    assert said_of(ws, "password")[0]
+    assert guard.authenticate("blubilling", "another wrong one")[1] == "nvu"
+    assert not said_of(ws, "password")[0], "that came after it"
+    event_log.event("session_opened", session="0011aabb")
+    assert refused(ws.path, now()) is None
+
+
+@pytest.mark.usefixtures("logging_server")
+def test_a_workspace_that_could_not_be_read_is_no_wrong_password(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(Exchange(ws), ws, Attempts())
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace_config, "load", _unreadable)
+        assert guard.authenticate("blubilling", "pw")[1] == "busy"
+    assert said_of(ws, "password")[0]
+    assert "(UsageError)" in said_of(ws, "log")[1]
+
+
+def _unreadable(folder: Path) -> None:
+    raise UsageError("no")
 
 
 def test_lines_that_are_none_are_left_out(ws: Workspace) -> None:

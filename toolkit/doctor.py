@@ -188,7 +188,7 @@ def _password(ws: Workspace, now: dt.datetime) -> tuple[bool, str]:
     wrong = log.refused(ws.path, now.astimezone())
     if wrong is not None and not _has_called(ws, wrong.replace(tzinfo=None)):
         return False, (
-            f"somebody gave a wrong user or password at {wrong:{_MINUTE}}, and no session came since: "
+            f"somebody gave a wrong user or password at {wrong:{_MINUTE}}, and nobody the right one since: "
             "was it the Web Connector (QBWC1040), type the right one there, or set one: `toolkit password`"
         )
     return True, "set; QBWC1030 or QBWC1040 there says that the Web Connector has none, or another one"

@@ -45,9 +45,24 @@ def errors(folder: Path, now: dt.datetime) -> tuple[bool, str]:
 
 
 def refused(folder: Path, now: dt.datetime) -> dt.datetime | None:
-    """Return when somebody last gave a wrong user or password of late, in the zone of ``now``."""
-    found = [at for at, line in _lines(folder, now) if line.get("event") in ("refused", "limited")]
-    return found[-1].astimezone(now.tzinfo) if found else None
+    """Return when somebody last gave a wrong user or password of late, and nobody the right one since.
+
+    Parameters
+    ----------
+    folder : Path
+        The workspace.
+    now : datetime
+        With its zone, in which the time is returned.
+    """
+    wrong = None
+    for at, line in _lines(folder, now):
+        name = line.get("event")
+        if name in ("refused", "limited") and line.get("level") != "error":  # that is a fault of ours
+            wrong = at
+        # "busy" tells nothing: it comes of errors, too.
+        elif name == "session_opened" or (name == "polled" and line.get("outcome") == "none"):
+            wrong = None
+    return wrong.astimezone(now.tzinfo) if wrong else None
 
 
 def _lines(folder: Path, now: dt.datetime) -> Iterator[tuple[dt.datetime, dict[str, Any]]]:
