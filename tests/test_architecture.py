@@ -185,6 +185,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "wc_events",
         "wc_pages",
         "wc_streams",
+        "wc_heads",
         "wc_cheroot",
         "wc_body",
         "wc_http",

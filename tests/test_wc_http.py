@@ -389,11 +389,12 @@ def test_both_loopback_addresses_answer(server: Server) -> None:
 
 
 @pytest.mark.network
-def test_a_call_as_the_dotnet_client_sends_it(server: Server, exchange: Scripted) -> None:
+@pytest.mark.parametrize("expect", ["100-continue", "100-Continue"])
+def test_a_call_as_the_dotnet_client_sends_it(server: Server, exchange: Scripted, expect: str) -> None:
     body = document("authenticate", "<strUserName>jo</strUserName><strPassword />")
     headers = (
         f"User-Agent: {AGENT}\r\nContent-Type: text/xml; charset=utf-8\r\n"
-        f'SOAPAction: "{NS}authenticate"\r\nContent-Length: {len(body)}\r\nExpect: 100-continue'
+        f'SOAPAction: "{NS}authenticate"\r\nContent-Length: {len(body)}\r\nExpect: {expect}'
     )
     answer = raw(("127.0.0.1", port_of(server)), post(headers, b""), body, pause=0.05)
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
@@ -428,6 +429,11 @@ def test_a_chunked_rpc_call_without_a_soapaction(server: Server, exchange: Scrip
         (b"nonsense\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", b"413"),
         (b"GET /" + b"y" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
+        (b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET http://[/ HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        ("GET //\u2100 HTTP/1.1\r\nHost: x\r\n\r\n".encode(), b"400"),
+        (b"GET / HTTP/1.1\r\n Host: x\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"501"),
     ],
 )
 def test_what_no_client_should_send(server: Server, request_bytes: bytes, status: bytes) -> None:
@@ -435,6 +441,48 @@ def test_what_no_client_should_send(server: Server, request_bytes: bytes, status
     assert answer.split(b" ", 2)[1] == status, answer
     assert b"Traceback" not in answer
     assert requests.get(server.url, timeout=10).status_code == 200
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Content-Length: {n}", "Content-Length: 0"),
+        ("Content-Length: 0", "Content-Length: 0"),
+        ("Content-Length: {n}", "Content-Length : 0"),
+        ("Content-Length: {n}", "content-length: 0"),
+        ("Content-Length: 0", " {n}"),
+        ("Content-Length: -1",),
+        ("Content-Length: +{n}",),
+        ("Content-Length: {n}, {n}",),
+        ("Content-Length: ",),
+        ("Content-Length: {n}", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: \x0bchunked",),
+        ("Transfer-Encoding: chunked, chunked",),
+        ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: ",),
+        ("Transfer-Encoding : chunked",),
+        ("X: y\rContent-Length: {n}",),
+        ("X: \0",),
+        ("Host: y",),
+        (": x",),
+        ("no colon",),
+    ],
+)
+def test_a_request_that_two_could_read_as_two_is_refused(server: Server, lines: tuple[str, ...]) -> None:
+    second = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    told = "\r\n".join(("GET /support HTTP/1.1", "Host: x", *lines, "", "")).format(n=len(second))
+    answer = raw(("127.0.0.1", port_of(server)), told.encode() + second)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.network
+def test_http_1_0_knows_no_chunks(server: Server) -> None:
+    head = b"GET /support HTTP/1.0\r\nConnection: Keep-Alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = raw(("127.0.0.1", port_of(server)), head + b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.") == 1
 
 
 @pytest.mark.network

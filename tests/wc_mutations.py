@@ -94,7 +94,17 @@ _PATHS = (
         "//",
     ),
     *("/support/../", "/support/jobs/", "*", "http://evil/", "/%2e%2e/", "/\xff", "?wsdl", "/" + "a" * 5000),
-    *("/support?x=<script>", "/healthz?" + "&" * 500, "/?wsdl&" + "%" * 99, "/;/", "\\", "/support#x", ""),
+    *(
+        "/support?x=<script>",
+        "/healthz?" + "&" * 500,
+        "/?wsdl&" + "%" * 99,
+        "/;/",
+        "\\",
+        "/support#x",
+        "",
+        "//[",
+        "http://[/",
+    ),
 )
 _HEADERS = (
     *(
@@ -465,7 +475,7 @@ _HEAD: Sequence[_Change] = (
 def spoil_bytes(dice: random.Random, data: bytes) -> bytes:
     """Return the bytes of a request, spoilt as no WSGI server would let them through."""
     head, _, body = data.partition(b"\r\n\r\n")
-    match dice.randrange(9):
+    match dice.randrange(10):
         case 0:
             return data[: dice.randint(0, len(head) + 4)]
         case 1:
@@ -506,5 +516,9 @@ def spoil_bytes(dice: random.Random, data: bytes) -> bytes:
             return data + dice.choice(
                 (b"GET / HTTP/1.1\r\n", b"x", data[:60], b"\r\n" * 9, b"GET /support HTTP/1.0\r\n\r\n")
             )
+        case 8:
+            first, _, rest = data.partition(b"\r\n")
+            odd = (b" folded: b", b"\tfolded", b"Content-Length : 0", b"Content-Length: -1", b"Host: first")
+            return first + b"\r\n" + dice.choice(odd) + b"\r\n" + rest
         case _:
             return bytes(dice.randrange(256) for _ in range(dice.randrange(1, 300)))

@@ -20,13 +20,14 @@ from typing import Any
 
 from cheroot import errors
 from cheroot.connections import ConnectionManager
-from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
+from cheroot.server import HTTPConnection
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as CherootServer
 
 from toolkit.errors import UsageError
 from toolkit.event_log import event
+from toolkit.wc_heads import Request
 from toolkit.wc_server import WsgiApp
 from toolkit.wc_streams import DRAINED, Chunks, Whole, make_file
 
@@ -64,19 +65,8 @@ _TURNED_AWAY = (
 )
 
 
-class _Headers(HeaderReader):
-    """The headers of a request, each of them in one spelling: WSGI knows no ``-`` from ``_``."""
-
-    def _allow_header(self, key_name: bytes) -> bool:
-        return b"_" not in key_name
-
-
-class _Request(HTTPRequest):
-    header_reader = _Headers()
-
-
 class _Connection(HTTPConnection):
-    RequestHandlerClass = _Request
+    RequestHandlerClass = Request
     rbufsize = 1 << 16
     spoke = False  # whether anything came from the client yet
 
