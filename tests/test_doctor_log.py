@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from exchange_world import World
 
 from toolkit import event_log, workspace_config
 from toolkit.doctor import examine
 from toolkit.doctor_log import errors, refused
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, WorkspaceLocked
 from toolkit.exchange import Exchange
 from toolkit.wc_attempts import Attempts
 from toolkit.wc_events import Told
@@ -69,6 +70,31 @@ def test_a_fault_of_ours_is_told_by_its_number(ws: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("logging_server")
+def test_an_error_that_the_web_connector_was_told_is_no_incident(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where another command writes to the tables: the exchange tells it by getLastError."""
+    world = World.make(tmp_path / "world")
+    world.ws.queue_import("items")
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    monkeypatch.setattr(Workspace, "lock", _locked)
+    assert world.carry(ticket, text) < 0
+    assert "in use by process 7" in world.exchange.last_error(ticket)
+    world.ws.close()
+    good, message = said_of(ws, "log")
+    assert not good
+    assert "(WorkspaceLocked), of which getLastError told the Web Connector: press Update" in message
+    assert "QBWC" not in message
+    number = incident("sendRequestXML", KeyError("a customer's name"))
+    event_log.event("session_not_opened", level=logging.ERROR, error="OSError")
+    good, message = said_of(ws, "log")
+    assert message.startswith("3 errors, the last at ")
+    assert "(OSError): run this again after the next update; before it incident" in message
+    assert f"before it incident {number}, which the Web Connector shows as QBWC1012" in message
+
+
+@pytest.mark.usefixtures("logging_server")
 def test_a_wrong_password_until_somebody_has_the_right_one(ws: Workspace) -> None:
     ws.queue_import("items")
     guard = Guard(Exchange(ws), ws, Attempts())
@@ -108,6 +134,10 @@ def test_a_workspace_that_could_not_be_read_is_no_wrong_password(
         assert guard.authenticate("blubilling", "pw")[1] == "busy"
     assert said_of(ws, "password")[0]
     assert "(UsageError)" in said_of(ws, "log")[1]
+
+
+def _locked(ws: Workspace) -> None:
+    raise WorkspaceLocked(str(ws.path), "process 7")
 
 
 def _unreadable(folder: Path) -> None:

@@ -38,10 +38,14 @@ def errors(folder: Path, now: dt.datetime) -> tuple[bool, str]:
         return True, f"no error in {LOG} since yesterday"
     at, last = found[-1]
     several = f"{len(found)} errors, the last" if len(found) > 1 else "an error"
-    return False, (
-        f"{several} at {at.astimezone(now.tzinfo):%Y-%m-%d %H:%M} ({_named(last)}), which the Web Connector "
-        f"shows as QBWC1012, 1036 or 1041 to 1046: report it with {LOG}, in which there are no records"
-    )
+    told = f"{several} at {at.astimezone(now.tzinfo):%Y-%m-%d %H:%M} ({_named(last)})"
+    report = f"report it with {LOG}, in which there are no records"
+    faults = [number for _, line in found if (number := _incident(line))]
+    if not faults:
+        return False, f"{told}{_heard(last)}, and if it comes again, {report}"
+    if not _incident(last):
+        told += f"{_heard(last)}; before it incident {faults[-1]}"
+    return False, f"{told}, which the Web Connector shows as QBWC1012, 1036 or 1041 to 1046: {report}"
 
 
 def refused(folder: Path, now: dt.datetime) -> dt.datetime | None:
@@ -85,5 +89,19 @@ def _lines(folder: Path, now: dt.datetime) -> Iterator[tuple[dt.datetime, dict[s
 
 def _named(line: dict[str, Any]) -> str:
     """Return what to call an error by: the id that its sender was told, else what it was."""
-    number = line.get("incident") or (_INCIDENT.match(str(line.get("text", ""))) or ["", ""])[1]
+    number = _incident(line)
     return f"incident {number}" if number else str(line.get("error") or line.get("event"))
+
+
+def _incident(line: dict[str, Any]) -> str:
+    """Return the id that the sender of a call was told instead of an answer; blank where he had one."""
+    found = _INCIDENT.match(str(line.get("text", "")))
+    return str(line.get("incident") or (found[1] if found else ""))
+
+
+def _heard(line: dict[str, Any]) -> str:
+    """Return what the Web Connector heard of an error that was no incident, and what helps."""
+    if line.get("event") != "call_failed":
+        return ": run this again after the next update"
+    return ", of which getLastError told the Web Connector: press Update Selected there"
+
