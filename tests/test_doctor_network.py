@@ -580,6 +580,25 @@ def test_our_own_certificate_is_good_where_the_web_connector_has_called_over_it(
         assert certificate("localhost", reply, NOW, called)[0] is trusted
 
 
+def test_only_a_session_proves_that_windows_trusts_our_own_certificate(ws: Workspace, tmp_path: Path) -> None:
+    """Whatever else calls may not look at the certificate at all."""
+    made = wc_certificate.make(tmp_path / "tls", ["localhost"])
+    workspace_config.change(ws.path, url=URL)
+    shown = Reply(ws.id, last_poll=dt.datetime.now(), certificate=made.says, distrust="self-signed")
+    start = made.says.not_before.astimezone().replace(tzinfo=None)
+
+    def trusted() -> bool:
+        return next(
+            check.good for check in examine(ws, knock=lambda url: shown) if check.name == "certificate"
+        )
+
+    assert not trusted(), "somebody called"
+    for moment, proves in ((start - dt.timedelta(hours=1), False), (dt.datetime.now(), True)):
+        with Workspace(ws.path, clock=lambda moment=moment: moment) as then:
+            then.ledger.open_session("blubilling")
+        assert trusted() is proves
+
+
 @pytest.mark.network
 def test_our_own_certificate_once_it_is_trusted(
     ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

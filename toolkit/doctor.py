@@ -20,6 +20,7 @@ from toolkit import workspace_config as config
 from toolkit.doctor_certificate import certificate
 from toolkit.doctor_network import Reply, probe
 from toolkit.errors import ToolkitError, WorkspaceMoved
+from toolkit.ledger_records import Session
 from toolkit.tables import to_rows
 from toolkit.wc_support import ago, error_of
 from toolkit.workspace import Workspace, local_now
@@ -102,8 +103,10 @@ def examine(
 def _of_server(ws: Workspace, reply: Reply | None, ours: Reply | None, now: dt.datetime) -> Iterator[Check]:
     """Yield what can be said only where somebody answers at the workspace's URL."""
     if reply is not None and (reply.certificate is not None or reply.distrust):
-        host, called = network.host_of(ws.url), ours.last_poll if ours else None
-        told = certificate(host, reply, now.astimezone(), called.astimezone() if called else None)
+        # Anyone may call; whoever opened a session had the password, and came over what Windows trusts.
+        session = _last_session(ws) if ours else None
+        called = session.opened_at.astimezone() if session else None
+        told = certificate(network.host_of(ws.url), reply, now.astimezone(), called)
         yield Check("certificate", *told)
     if ours is not None and ours.support is not None:
         yield Check("support page", *network.pages(ws.url, ours))
@@ -195,11 +198,15 @@ def _password(ws: Workspace, now: dt.datetime) -> tuple[bool, str]:
 
 
 def _has_called(ws: Workspace, since: dt.datetime) -> bool:
-    try:
-        session = ws.ledger.last_session()
-    except ToolkitError:  # another check says so
-        return False
+    session = _last_session(ws)
     return session is not None and session.seen_at > since
+
+
+def _last_session(ws: Workspace) -> Session | None:
+    try:
+        return ws.ledger.last_session()
+    except ToolkitError:  # another check says so
+        return None
 
 
 def _cutover(ws: Workspace) -> tuple[bool, str]:

@@ -33,7 +33,7 @@ def certificate(
     now : datetime
         With its time zone, as the next one.
     called : datetime, optional
-        When the Web Connector last called: what it called over, its Windows trusts.
+        When the Web Connector last opened a session: what it called over, its Windows trusts.
     """
     shown = reply.certificate
     if shown is None:

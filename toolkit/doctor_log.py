@@ -104,4 +104,3 @@ def _heard(line: dict[str, Any]) -> str:
     if line.get("event") != "call_failed":
         return ": run this again after the next update"
     return ", of which getLastError told the Web Connector: press Update Selected there"
-
