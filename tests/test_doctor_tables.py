@@ -14,10 +14,11 @@ from pathlib import Path
 import cli_world
 import pytest
 from cli_world import Toolkit
+from exchange_world import World, invoice
 
 from toolkit import crash_points, doctor_tables, extract, staging
 from toolkit.doctor_tables import landed, readable
-from toolkit.errors import InputFileError
+from toolkit.errors import InputFileError, WorkspaceLocked
 from toolkit.tables import from_rows, to_rows
 from toolkit.workspace import Workspace
 
@@ -243,6 +244,44 @@ def test_an_import_that_failed_leaves_its_tables_as_they_were(ws: Workspace) -> 
     (again,) = ws.queue_import("invoices")
     extract.receive(ws, answer("A"), job=again)
     assert landed(ws) == GOOD
+
+
+def test_an_answer_after_the_end_of_its_job_that_could_not_be_landed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where another command wrote to the tables when it came."""
+    world = World.make(tmp_path)
+    job = world.export(invoice("A1", "1.00"))
+    while world.statuses()["invoice:A1"] != "unknown":
+        ticket = world.open()
+        world.company.process(world.ask(ticket, first=True))
+        world.answer(ticket, "garbage")
+        world.exchange.close(ticket)
+    world.ws.ledger.set_job(job, "cancelled")
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "lock", _locked)
+        assert world.carry(ticket, text) < 0
+        age(world.ws.path)
+        assert landed(world.ws) == (True, "an import is on its way in"), "its session may still land it"
+        world.exchange.close(ticket)
+    good, said = landed(world.ws, served=True)
+    assert not good
+    assert said == (
+        f"answers to job {job} came after the end of it, and the tables may not have them: "
+        "press Update Selected: it lands them"
+    )
+    assert "start `toolkit serve`, then press Update Selected" in landed(world.ws)[1]
+    world.ws.queue_import("items")
+    world.run()
+    assert [row["ref_number"] for row in to_rows(world.ws.read(INVOICES))] == ["A1"]
+    assert landed(world.ws) == GOOD
+    world.ws.close()
+
+
+def _locked(ws: Workspace) -> None:
+    raise WorkspaceLocked(str(ws.path), "process 7")
 
 
 # --- parents and children -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from toolkit.columns import Table
 from toolkit.errors import DamagedTable
+from toolkit.exchange import OWED
 from toolkit.import_age import imports_of
 from toolkit.ledger import Job
 from toolkit.staging import FOLDER as STAGED
@@ -80,7 +81,7 @@ def landed(ws: Workspace, *, served: bool = False) -> tuple[bool, str]:
     busy = _is_at_work(ws)
     again = ("stop `toolkit serve`, then " if served else "") + _again(ws)
     found = [*_broken_renames(ws, again), *_open_imports(ws, busy, again), *_failed_imports(ws)]
-    found += [*_mixed(ws, again), *_left(ws)]
+    found += [*_owed(ws, busy, served=served), *_mixed(ws, again), *_left(ws)]
     by_remedy: dict[str, list[str]] = {}
     for problem, remedy in found:
         by_remedy.setdefault(remedy, []).append(problem)
@@ -192,6 +193,17 @@ def _failed_imports(ws: Workspace) -> Iterator[Problem]:
             f"{what}, and {', '.join(sorted(names))} may be old",
             "`toolkit jobs` says why; then import again",
         )
+
+
+def _owed(ws: Workspace, busy: bool, *, served: bool) -> Iterator[Problem]:
+    """Tell of answers that came after the end of their job, and that the next call is to land."""
+    session = ws.ledger.last_session()  # each one takes over what the one before it left
+    owed = session.facts.get(OWED) if session and not busy else None
+    if owed:
+        jobs = f"{'job' if len(owed) == 1 else 'jobs'} {', '.join(map(str, owed))}"
+        start = "" if served else "start `toolkit serve`, then "
+        what = f"answers to {jobs} came after the end of {'it' if len(owed) == 1 else 'them'}"
+        yield f"{what}, and the tables may not have them", f"{start}press Update Selected: it lands them"
 
 
 # --- what the tables say -----------------------------------------------------------------------------------
