@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -400,6 +401,77 @@ def test_what_no_parser_takes_is_refused(app: Any, exchange: Scripted, inner: st
     with pytest.raises(ProtocolError, match="not well-formed"):
         ask(app, body=document("getLastError", inner))
     assert exchange.calls == []
+
+
+def peak_of(parsed: Callable[[], Any]) -> int:
+    """Return how much memory something takes for a while, that of libxml2 apart."""
+    tracemalloc.start()
+    try:
+        parsed()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("<a/>", "far more elements"),
+        ("<!---->", "far more elements"),
+        ("<?a?>", "far more elements"),
+        ("<a b='>' c=\"\"/>", "far more elements"),
+        ("\x01", "too many of its characters"),
+        ("&#1;", "too many of its characters"),
+    ],
+)
+def test_what_would_take_far_more_memory_than_it_is_long_is_refused(part: str, said: str) -> None:
+    body = document("authenticate", f"<strPassword>{part * (500_000 // len(part))}</strPassword>")
+
+    def refused() -> None:
+        with pytest.raises(ProtocolError, match=said):
+            parse_call(body)
+
+    refused()
+    assert peak_of(refused) < len(body)
+
+
+def test_so_many_attributes_are_refused() -> None:
+    names = " ".join(f'a{number}="{number}"' for number in range(70_000))
+    with pytest.raises(ProtocolError, match="far more elements"):
+        parse_call(document("authenticate", f"<strPassword {names}/>"))
+
+
+def test_only_what_a_call_says_stays_in_memory() -> None:
+    body = document("getLastError", "<ticket>t<b>c</b>d</ticket>" + "<x>1</x>" * 50_000)
+    others = b"<h>" + b"<x>1</x>" * 2_000 + b"</h>"
+    for place in (b"<soap:Body>", b"</soap:Body>", b"</soap:Envelope>"):
+        body = body.replace(place, others + place, 1)
+    call = parse_call(body)
+    (envelope,) = call.getroottree().getroot()
+    assert [child.tag for child in envelope] == [call.tag]
+    assert (call[0].text, len(call[0])) == ("t", 0)
+    assert len(call) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"),
+    [
+        ("twenty other letters\x0b", "twenty other letters&#11;"),
+        ("twenty other letters&#xB;", "twenty other letters&#xB;"),
+        ("twenty other letters&#x1F;\x1f", "twenty other letters&#x1F;&#31;"),
+        ("&#xD;", "\r"),
+        ("<![CDATA[a<b]]>", "a<b"),
+    ],
+)
+def test_an_answer_may_hold_many_forbidden_characters(
+    app: Any, exchange: Scripted, part: str, kept: str
+) -> None:
+    times = 20_000
+    body = document("receiveResponseXML", f"<ticket>t</ticket><response>{part * times}\x01</response>")
+    call(app, body)
+    (heard,) = exchange.calls
+    assert heard == ("take_answer", "t", kept * times + "&#1;", "", "")
+    assert peak_of(lambda: parse_call(body)) < 5 * len(body), "there is an object for each of them"
 
 
 # --- our own mistakes, and the log --------------------------------------------------------------------------
