@@ -170,7 +170,14 @@ def test_what_toolkit_cert_made_is_used_where_the_url_is_https(toolkit: Toolkit,
     assert toolkit("-w", workspace, "qwc", "--url", "https://localhost:8085/").code == 0
     with serving(workspace) as (process, url):
         assert url.startswith("http://localhost:"), "there is no certificate yet"
-        stopped(process)
+        said = stopped(process)
+    assert len(re.findall(r"(?m)^.* WARNING .*$", said)) == 1
+    assert (
+        f"WARNING the Web Connector looks for https://localhost:8085/, and this server is at {url}:" in said
+    )
+    assert "make a certificate with `toolkit cert`" in said
+    (logged,) = (workspace / "logs" / "server.jsonl").read_text(encoding="utf-8").split("\n")[:1]
+    assert (json.loads(logged)["level"], url in json.loads(logged)["text"]) == ("warning", True)
     made = toolkit("-w", workspace, "cert", "--json").json
     with serving(workspace) as (process, url):
         assert url.startswith("https://localhost:")
@@ -180,9 +187,9 @@ def test_what_toolkit_cert_made_is_used_where_the_url_is_https(toolkit: Toolkit,
         )
         with opener.open(f"{url}healthz", timeout=10) as answer:
             assert answer.status == 200
-        stopped(process)
+        assert "WARNING" not in stopped(process)
     with serving(workspace, "--behind-proxy") as (process, _):
-        stopped(process)
+        assert "WARNING" not in stopped(process)
     Path(made["key"]).unlink()
     ran = toolkit("-w", workspace, "serve", "--port", "0")
     assert ran.code == 2
