@@ -98,6 +98,7 @@ def test_init_where_something_is_asks_for_no_password(toolkit: Toolkit, at: Any)
     [
         (("--company", " "), "needs the company's name"),
         (("--company", "A", "--url", "http://books.example.com/"), "http for localhost only"),
+        (("--company", "A", "--user", "acme:clerk"), "the user 'acme:clerk' has a colon"),
         (("--company", "A", "--cutover-date", "31.12.2025"), "--cutover-date 31.12.2025: not a date like"),
         (("--company", "A", "--from", "nowhere"), "there is no workspace at nowhere"),
         ((), "Missing option '--company'"),

@@ -45,9 +45,18 @@ def new_config(
     settings: Settings,
     created_at: dt.datetime,
 ) -> config.Config:
-    """Return what ``workspace.toml`` of a new workspace says, all but its id; ``UsageError`` for a blank."""
+    """Return what ``workspace.toml`` of a new workspace says, all but its id.
+
+    Raises
+    ------
+    UsageError
+        A blank, a password or URL that does not do, or a colon in the user: HTTP Basic, by which the support
+        page asks for it, ends a user there. Source: RFC 7617, section 2.
+    """
     if not company.strip() or not user.strip():
         raise UsageError("a workspace needs the company's name and a user for the Web Connector")
+    if ":" in user:
+        raise UsageError(f"the user {user!r} has a colon, with which nobody can sign in on the support page")
     return config.Config(
         id="",
         company=company,
