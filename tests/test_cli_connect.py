@@ -93,6 +93,14 @@ def test_qwc_destroys_nothing_else(toolkit: Toolkit, folder: Path, tmp_path: Pat
         assert path.read_bytes() == next(folder.glob("*.qwc")).read_bytes()
 
 
+def test_qwc_mends_the_workspaces_own_file(toolkit: Toolkit, folder: Path) -> None:
+    (path,) = folder.glob("*.qwc")
+    before = path.read_bytes()
+    path.write_text("<x")
+    assert toolkit("-w", folder, "qwc").code == 0
+    assert path.read_bytes() == before
+
+
 def test_qwc_with_another_url_and_interval_keeps_the_identity(toolkit: Toolkit, folder: Path) -> None:
     (path,) = folder.glob("*.qwc")
     before = elements(path.read_bytes())

@@ -170,3 +170,10 @@ def test_what_is_too_old_is_told(
     said = too_old(*offered, listed)
     assert f"speaks qbXML {spoken}; 8.0 (QuickBooks 2009) or later" in said
     assert "update QuickBooks" in said
+
+
+def test_what_is_too_new_is_not_called_old() -> None:
+    assert agree_version(16, 0, [(16, 0)]) is None
+    said = too_old(16, 0, [(16, 0)])
+    assert "lists 16.0 and later" in said
+    assert "update QuickBooks" not in said

@@ -57,6 +57,12 @@ def test_a_value_that_does_not_fit_is_refused_with_an_example(key: str, text: st
     assert "for example" in str(caught.value)
 
 
+def test_a_dash_takes_back_what_was_set() -> None:
+    settings = Settings({"company_file": r"C:\Books\Acme.qbw", "set_size": 10})
+    assert settings.with_text("company_file", "-").explicit() == {"set_size": 10}
+    assert settings.with_text("cutover_date", "-").explicit() == settings.explicit()
+
+
 def test_an_unknown_setting_is_refused_and_the_near_one_named() -> None:
     with pytest.raises(SettingError, match="did you mean cutover_date"):
         Settings().with_text("cut_over_date", "2025-12-31")

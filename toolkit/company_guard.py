@@ -145,6 +145,12 @@ def too_old(major: int, minor: int, versions: Collection[tuple[int, int]] = ()) 
     """Return what to tell where :func:`agree_version` finds none."""
     offered = [one for one in ((major, minor), max(versions, default=(0, 0))) if one > (0, 0)]
     spoken = min(offered, default=(0, 0))
+    if spoken >= NEEDED:
+        least = ".".join(map(str, min(versions)))
+        return (
+            f"No version of qbXML in common: this QuickBooks lists {least} and later, the toolkit up to "
+            f"{SUPPORTED[0]}.{SUPPORTED[1]}: it needs to be taught the new one."
+        )
     return (
         f"This QuickBooks speaks qbXML {spoken[0]}.{spoken[1]}; {NEEDED[0]}.{NEEDED[1]} (QuickBooks 2009) or "
         "later is needed: update QuickBooks, then run the Web Connector again."

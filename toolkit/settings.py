@@ -18,6 +18,8 @@ from typing import Any
 
 from toolkit.errors import SettingError
 
+UNSET = "-"
+"""What stands for the default, or for nothing where there is none, when it is shown and when it is typed."""
 METHODS = ("Token", "CreditCard", "ACH", "Paypal", "PaperCheck", "Cash")
 """BluBilling's payment methods. Source: BluBilling page "how to add a new payment method"."""
 
@@ -283,7 +285,12 @@ class Settings(Mapping[str, Any]):
         return dict(self._values)
 
     def with_text(self, key: str, text: str) -> Settings:
-        """Return new settings with ``key`` set from text.
+        """Return new settings with ``key`` set from text; a dash is what they show of one that is not set.
+
+        Examples
+        --------
+        >>> Settings({"set_size": 10}).with_text("set_size", "-")["set_size"]
+        50
 
         Raises
         ------
@@ -291,6 +298,8 @@ class Settings(Mapping[str, Any]):
             No such key, or a value that does not fit it.
         """
         setting = _require_known(key)
+        if text.strip() == UNSET:
+            return Settings({other: value for other, value in self._values.items() if other != key})
         try:
             value = setting.parse(text)
         except ValueError as error:

@@ -309,7 +309,7 @@ def _facts(health: Health, now: dt.datetime) -> str:
         if state in health.jobs
     ]
     facts = [
-        ("Health", "good"),
+        ("Server", "up"),
         ("Last call of the Web Connector", poll),
         ("Session", "one is open" if health.live else "none is open"),
         *(counts or [("Jobs", "none yet")]),

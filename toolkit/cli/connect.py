@@ -116,7 +116,7 @@ def qwc(
     with opened(ctx, workspace) as ws:
         wanted = None if url is None else config.endpoint(url)
         path = _place(ws, to)
-        if not force:
+        if to is not None and not force:  # without --to it is the workspace's own, whatever is in it
             require_replaceable(path, ws.file_id)
         if wanted is not None and wanted != ws.url:
             config.change(ws.path, url=wanted)
@@ -217,7 +217,8 @@ def _what_next(ws: Workspace, made: Made) -> list[str]:
     name, until = made.certificate.name, made.says.not_after
     return [
         f"{made.certificate} is good for {', '.join(made.says.names)} until {until:%Y-%m-%d}.",
-        *(f"The one before is {path}; named back, it is as before." for path in made.kept),
+        *(f"The one before is kept as {path.name}." for path in made.kept),
+        *(["A `toolkit serve` that runs goes on with it until it is started again."] if made.kept else []),
         f"1. Copy {name} to the QuickBooks machine, and never {made.key.name}.",
         f"2. There, as administrator: certutil -addstore -f Root {name}",
         "   (or double-click it: Install Certificate, Local Machine, Trusted Root Certification Authorities)",

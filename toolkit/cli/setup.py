@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from toolkit.cli.connect import asked_password
 from toolkit.cli.shared import JsonOption, WorkspaceOption, console, day, emit, finish, opened
-from toolkit.settings import SETTINGS
+from toolkit.settings import SETTINGS, UNSET
 from toolkit.workspace import Workspace
 from toolkit.workspace_making import require_vacant
 
@@ -74,18 +74,19 @@ def init(
         }
 
         def show(console: Console) -> None:
+            where = f'"{ws.path}"' if " " in str(ws.path) else str(ws.path)
             console.print(f"Workspace {ws.path} is ready.", markup=False, soft_wrap=True)
             console.print(
                 f"Add {qwc} to the Web Connector on the QuickBooks machine.", markup=False, soft_wrap=True
             )
             if ws.url.startswith("https:"):
                 console.print(
-                    f"For https, where no authority signs: toolkit -w {ws.path} cert",
+                    f"For https, where no authority signs: toolkit -w {where} cert",
                     markup=False,
                     soft_wrap=True,
                 )
             console.print(
-                f"Next: toolkit -w {ws.path} import all, then: toolkit -w {ws.path} serve",
+                f"Next: toolkit -w {where} import all, then: toolkit -w {where} serve",
                 markup=False,
                 soft_wrap=True,
             )
@@ -102,7 +103,10 @@ def set_(
 ) -> None:
     """List the settings, show one, or change one.
 
+    A dash for a value takes back what was set.
+
     Example: toolkit set cutover_date 2025-12-31
+             toolkit set company_file -
     """
     with opened(ctx, workspace) as ws:
         settings = ws.set(key, value) if key and value is not None else ws.settings
@@ -121,7 +125,7 @@ def _as_typed(value: object) -> str:
     """Return a setting's value as `toolkit set` takes it; a dash for one that is not set."""
     if isinstance(value, bool):
         return str(value).lower()
-    return "-" if value is None else str(value)
+    return UNSET if value is None else str(value)
 
 
 def doctor(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
