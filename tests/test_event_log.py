@@ -26,7 +26,7 @@ from web_connector_calls import document
 
 from toolkit import event_log
 from toolkit.errors import UsageError
-from toolkit.event_log import LEVELS, LOG, event, start
+from toolkit.event_log import LEVELS, LOG, Seldom, event, start
 from toolkit.exchange import Exchange
 from toolkit.rehearsal import WebConnector
 from toolkit.wc_http import Server
@@ -50,6 +50,27 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     text = path.read_text(encoding="utf-8")
     assert text.endswith("\n")
     return [json.loads(line) for line in text[:-1].split("\n")]
+
+
+# --- what is told seldom ------------------------------------------------------------------------------------
+
+
+def test_what_happens_all_the_time_is_told_of_once_a_minute_each() -> None:
+    now = 1000.0
+    seldom = Seldom(clock=lambda: now)
+    told = []
+    for second in range(180):
+        now = 1000.0 + second
+        told += [(second, what) for what in ("one", "other") for _ in range(5) if seldom(what)]
+    assert told == [(second, what) for second in (0, 60, 120) for what in ("one", "other")]
+
+
+def test_what_is_told_seldom_takes_only_so_much_memory() -> None:
+    seldom = Seldom(clock=lambda: 0.0)
+    assert [seldom(number) for number in range(5000)] == [True] * 5000
+    assert len(seldom._told) == 1000
+    assert not seldom(4999)
+    assert seldom(0), "long forgotten"
 
 
 # --- the file -----------------------------------------------------------------------------------------------

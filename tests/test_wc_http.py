@@ -269,6 +269,27 @@ def test_the_log_has_one_line_a_request_and_no_data(front: Front, caplog: pytest
     assert not re.search(r"hunter2|acme|forged|FORGED", "".join(str(vars(one)) for one in caplog.records))
 
 
+def test_a_flood_of_what_is_refused_is_told_of_once_a_minute(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="toolkit")
+    for number in range(100):
+        ask(front, "GET", f"/{number}", REMOTE_ADDR=f"2001:db8::{number}")  # all of one client
+        ask(front, "POST", "/support", REMOTE_ADDR="10.0.0.7")
+        ask(front, "GET", "/support", REMOTE_ADDR="10.0.0.7")
+    ask(front, "GET", "/0", REMOTE_ADDR="10.0.0.7")
+    told = [
+        (one.fields["address"], one.fields["status"])  # type: ignore[attr-defined]
+        for one in caplog.records
+        if one.levelno >= logging.INFO
+    ]
+    assert [one for one in told if one[1] != 200] == [
+        *(("2001:db8::0", 404), ("10.0.0.7", 405), ("10.0.0.7", 404))
+    ]
+    assert told.count(("10.0.0.7", 200)) == 100
+    assert len(caplog.records) == 301, "who wants all of it has it at the level debug"
+
+
 # --- support page and health --------------------------------------------------------------------------------
 
 

@@ -15,13 +15,15 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import IO, Any
 
 from toolkit.errors import UsageError
 
-__all__ = ["FIELDS", "LEVELS", "LOG", "event", "start"]
+__all__ = ["FIELDS", "LEVELS", "LOG", "Seldom", "event", "start"]
 
 FIELDS = frozenset(
     {
@@ -55,6 +57,8 @@ LOG_FILES = 5
 _FOR_THE_FILE = frozenset({"request_served", "started", "stopped"})
 """Events of which people read in another place, or need not; at the level debug they do all the same."""
 _MOST_TEXT = 500
+_SELDOM_SECONDS = 60.0
+_MOST_TOLD = 1000  # that are known again
 _WAITING = 1000  # lines that a console may be behind
 _log = logging.getLogger("toolkit.events")
 
@@ -80,6 +84,39 @@ def event(name: str, *, level: int = logging.INFO, **fields: str | int | float |
     if unknown:
         raise ValueError(f"no field of an event: {sorted(unknown)}")
     _log.log(level, "%s", name, extra={"event": name, "fields": fields})
+
+
+class Seldom:
+    """Whether to tell of what may happen a thousand times a minute: once a minute; several threads may ask.
+
+    Parameters
+    ----------
+    clock : callable, optional
+        Gives seconds that only grow.
+
+    Examples
+    --------
+    >>> seldom = Seldom()
+    >>> seldom("::1"), seldom("::1"), seldom("127.0.0.1")
+    (True, False, True)
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told: OrderedDict[Hashable, float] = OrderedDict()  # when, the longest ago first
+
+    def __call__(self, what: Hashable) -> bool:
+        """Return whether to tell of this now; it counts as told then."""
+        now = self._clock()
+        with self._lock:
+            if now - self._told.get(what, -math.inf) < _SELDOM_SECONDS:
+                return False
+            self._told[what] = now
+            self._told.move_to_end(what)
+            if len(self._told) > _MOST_TOLD:
+                self._told.popitem(last=False)
+        return True
 
 
 def start(folder: Path, level: str = "info", *, console: bool = True) -> Callable[[], None]:

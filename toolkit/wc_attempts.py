@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["CALLER", "LONGEST_WAIT", "Attempts", "Verdict"]
+__all__ = ["CALLER", "LONGEST_WAIT", "Attempts", "Verdict", "client_of"]
 
 CALLER: ContextVar[str] = ContextVar("caller", default="")
 """Address of the client whose request this thread answers; ``""`` where nobody knows."""
@@ -182,7 +182,7 @@ class Attempts:
 
     def _found(self, user: str, now: float) -> tuple[_Record, _Record]:
         """Return what is known of the client, and of the client with that user; both are now the newest."""
-        client = _client(CALLER.get())
+        client = client_of(CALLER.get())
         found = []
         for name, free in ((b"", FREE_NAMES), (hashlib.sha256(_bytes(user)).digest(), FREE)):
             record = self._records.pop((client, name), None)
@@ -206,8 +206,12 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _client(address: str) -> str:
-    """Return what of an address is one client: whoever has an IPv6 address has all of its network."""
+def client_of(address: str) -> str:
+    """Return what of an address is one client: whoever has an IPv6 address has all of its network.
+
+    >>> client_of("::ffff:10.0.0.7"), client_of("2001:db8::1") == client_of("2001:db8::2")
+    ('10.0.0.7', True)
+    """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 from toolkit.crash_points import BEFORE_REPLY, reached
 from toolkit.errors import ProtocolError, ToolkitError, UsageError
-from toolkit.event_log import event
+from toolkit.event_log import Seldom, event
 from toolkit.exchange import Exchange
-from toolkit.wc_attempts import CALLER, Attempts
+from toolkit.wc_attempts import CALLER, Attempts, client_of
 from toolkit.wc_body import MAX_BODY, Bodies, Pace, Refused, drain
 from toolkit.wc_cheroot import LimitedServer, is_loopback, listen, tls_adapter
 from toolkit.wc_events import Told
@@ -96,6 +96,7 @@ class Front:
     last_poll: dt.datetime | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        self._news = Seldom()
         self._pages = make_pages(self.health) if self.pages is None else self.pages
         self._bodies = Bodies(self.max_body, receiving=self.receiving, pace=self.pace)
 
@@ -143,19 +144,21 @@ class Front:
     def _tell(
         self, method: str, environ: Mapping[str, Any], answer: Page, reason: str, seconds: float
     ) -> None:
-        """Log a request, without a word that a stranger made up."""
+        """Log a request, without a word that a stranger made up; of refused ones only some."""
         path = environ.get("PATH_INFO") or "/"
         known = path if path == "/" or path in self._pages else "elsewhere"
         method = method if method in ("GET", "HEAD", "POST") else "other"
-        served = answer.status < 400
+        served, address = answer.status < 400, _caller(environ, self.behind_proxy)
+        # Who asks for what is not there may do so a thousand times a second, and would fill all logs.
+        known_already = 400 <= answer.status < 500 and not self._news((client_of(address), answer.status))
         event(
             "request_served" if served else "request_refused",
-            level=logging.DEBUG if served and path == "/healthz" else logging.INFO,
+            level=logging.DEBUG if known_already or (served and path == "/healthz") else logging.INFO,
             kind=f"{method} {known}",
             status=answer.status,
             bytes=len(answer.body),
             seconds=round(seconds, 3),
-            address=_caller(environ, self.behind_proxy),
+            address=address,
             **({"reason": reason} if reason else {}),
         )
 
