@@ -228,6 +228,33 @@ def test_password_that_makes_no_sense_changes_nothing(
     assert knows(folder, PASSWORD)
 
 
+def test_a_new_password_is_not_too_short(
+    toolkit: Toolkit, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def typed(*texts: str, **options: object) -> str:
+        return "typed 7"
+
+    for value in ("seven 7", "7"):
+        monkeypatch.setenv("TOOLKIT_WC_PASSWORD", value)
+        for words in (("password",), ("init", str(folder / "new"), "--company", "A")):
+            line = refused(toolkit, folder, *words)
+            assert "at least 8 characters" in line
+            assert value == "7" or value not in line
+    monkeypatch.delenv("TOOLKIT_WC_PASSWORD")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "prompt", typed)
+    assert "at least 8 characters" in refused(toolkit, folder, "password")
+    assert knows(folder, PASSWORD)
+    monkeypatch.setenv("TOOLKIT_WC_PASSWORD", "eight 8!")
+    assert toolkit("-w", folder, "password").code == 0
+    assert knows(folder, "eight 8!")
+
+
+def test_a_short_password_that_was_set_before_goes_on(folder: Path) -> None:
+    workspace_config.change(folder, password_hash=workspace_config.hash_password("short"))
+    assert knows(folder, "short")
+
+
 def test_password_mends_a_damaged_hash(
     toolkit: Toolkit, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from toolkit.workspace import Workspace
 
 PASSWORD_VARIABLE = "TOOLKIT_WC_PASSWORD"
+SHORTEST_PASSWORD = 8
+"""Characters of a new one; whoever has a shorter one keeps it."""
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another when it is typed
 
@@ -37,19 +39,31 @@ def asked_password() -> str:
     Raises
     ------
     UsageError
-        Neither has one.
+        Neither has one, or it is too short.
     """
     known = os.environ.get(PASSWORD_VARIABLE)
     if known:
-        return known
+        return _long_enough(known)
     if not sys.stdin.isatty():
         raise UsageError(
             f"no password for the Web Connector: set {PASSWORD_VARIABLE}, or run it in a terminal"
         )
     typed: str = typer.prompt(
-        "Password of the Web Connector", hide_input=True, confirmation_prompt=True, err=True
+        f"Password of the Web Connector ({SHORTEST_PASSWORD} characters or more)",
+        hide_input=True,
+        confirmation_prompt=True,
+        err=True,
     )
-    return typed
+    return _long_enough(typed)
+
+
+def _long_enough(password: str) -> str:
+    # What is blank, or cannot be typed, is refused as that by who hashes it.
+    if len(password) < SHORTEST_PASSWORD and password.strip() and password.isprintable():
+        raise UsageError(
+            f"the Web Connector's password has at least {SHORTEST_PASSWORD} characters: take a longer one"
+        )
+    return password
 
 
 def _generated() -> str:
@@ -64,8 +78,9 @@ def password(
 ) -> None:
     """Change the Web Connector's password.
 
-    It comes from TOOLKIT_WC_PASSWORD or is asked for, twice. A server that runs
-    knows it at once. Type the same into the Web Connector.
+    It comes from TOOLKIT_WC_PASSWORD or is asked for, twice, and has 8 characters
+    or more. A server that runs knows it at once. Type the same into the Web
+    Connector.
 
     Example: toolkit password --generate
     """
