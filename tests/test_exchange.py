@@ -29,7 +29,8 @@ from rehearsal_company import ACME
 from toolkit import exchange as exchange_module
 from toolkit import extract, set_answers, workspace_config
 from toolkit.errors import LedgerError, ProtocolError, RequestRefused
-from toolkit.exchange import FAILED, NOTHING, TICKET_HOURS, Exchange, number_of
+from toolkit.exchange import ENDED, FAILED, NOTHING, TICKET_HOURS, Exchange, number_of
+from toolkit.ledger_sessions import TAKEN_OVER
 from toolkit.quickbooks_codes import PARSE_ERROR
 from toolkit.tables import to_rows
 
@@ -169,6 +170,7 @@ def test_a_session_that_is_silent_is_taken_over_and_told_so(world: World) -> Non
     assert world.run() == "OK"
     assert world.ask(old) == ""
     assert "has ended" in world.exchange.last_error(old)
+    assert world.exchange.close(old) == TAKEN_OVER
 
 
 def test_a_clock_that_was_set_back_keeps_nobody_out(world: World) -> None:
@@ -282,6 +284,63 @@ def test_who_authenticates_waits_for_no_landing(world: World, monkeypatch: pytes
     assert world.work(ticket, first=False) == "OK"
 
 
+def test_a_ticket_that_is_none_waits_for_no_landing(world: World) -> None:
+    three(world)
+    old = world.open()
+    world.clock.wait(61)
+    ticket = world.open()
+    locked, over = threading.Event(), threading.Event()
+
+    def land() -> None:
+        with world.exchange._calls:
+            locked.set()
+            assert over.wait(30)
+
+    def strangers() -> list[Any]:
+        said: list[Any] = []
+        for other in ("", "made up", old):
+            said += [
+                world.ask(other),
+                world.exchange.connection_error(other, "", ""),
+                world.exchange.close(other),
+            ]
+        return [*said, world.answer("made up", "<QBXML/>"), world.exchange.last_error("made up")]
+
+    with ThreadPoolExecutor(3) as pool:
+        landing = pool.submit(land)
+        assert locked.wait(30)
+        waiting = pool.submit(world.ask, ticket, first=True)
+        try:
+            said = pool.submit(strangers).result(10)
+            assert not waiting.done()
+        finally:
+            over.set()
+        assert waiting.result(30)
+        landing.result(30)
+    assert said == ["", "done", "OK"] * 2 + ["", "done", TAKEN_OVER, FAILED, ENDED]
+
+
+def test_a_session_that_ends_while_a_call_waits_takes_it_no_more(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    with ThreadPoolExecutor(1) as pool:
+        looked = threading.Event()
+        session = world.ws.ledger.session
+
+        def look(ticket: str) -> Any:
+            found = session(ticket)
+            looked.set()
+            return found
+
+        with world.exchange._calls, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(world.ws.ledger, "session", look)
+            asked = pool.submit(world.ask, ticket, first=True)
+            assert looked.wait(30)
+            world.ws.ledger.close_session(ticket, "OK")
+        assert asked.result(30) == ""
+    assert set(world.statuses().values()) == {"pending"}
+
+
 # --- whose ticket it is, and for how long
 
 
@@ -312,7 +371,7 @@ def test_a_ticket_that_is_worth_nothing_any_more(world: World, how: str) -> None
     assert set(world.statuses().values()) == {"applied"}
     assert "has ended" in world.exchange.last_error(ticket)
     assert world.exchange.connection_error(ticket, "0x80040408", "no") == "done"
-    assert world.exchange.close(ticket) == "OK"
+    assert world.exchange.close(ticket) == session.outcome
 
 
 @pytest.mark.parametrize("how", ["expired", "another user"])
@@ -405,6 +464,7 @@ def test_a_connection_error_is_tried_once_more(world: World) -> None:
     assert world.exchange.connection_error(ticket, "0x80040408", "Could not start QuickBooks.") == ""
     assert world.exchange.connection_error(ticket, "0x80040408", "Could not start QuickBooks.") == "done"
     assert "could not be started" in world.exchange.last_error(ticket)
+    assert "could not be started" in world.exchange.close(ticket)  # what the status column shows in the end
     assert world.run() == "OK"  # the session was closed: nobody waits for its timeout
 
 

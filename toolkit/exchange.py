@@ -127,7 +127,7 @@ class Exchange:
                 raise ProtocolError(f"Another company file was opened meanwhile: {company_file}.")
             return self._next.text(session, str(version))
 
-        return self._in_session(ticket, choose, "")
+        return self._in_session(ticket, choose, lambda *_: "")
 
     def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
         """Keep and read an answer; return the percent done, or a negative number on an error.
@@ -163,7 +163,7 @@ class Exchange:
                 return self._progress(session)
             return self._take_read(session, open_set, data)
 
-        return self._in_session(ticket, take, FAILED, late=True)
+        return self._in_session(ticket, take, lambda *_: FAILED, late=True)
 
     def last_error(self, ticket: str) -> str:
         """Return why the last call gave nothing, in plain words."""
@@ -189,7 +189,7 @@ class Exchange:
             self._ledger.close_session(ticket, said)
             return "done"
 
-        return self._in_session(ticket, note, "done")
+        return self._in_session(ticket, note, lambda *_: "done")
 
     def close(self, ticket: str) -> str:
         """End the session and return the text of the status column."""
@@ -203,7 +203,7 @@ class Exchange:
             self._land_owed(ticket, session.facts.get(OWED, []))
             return outcome
 
-        return self._in_session(ticket, end, "OK")
+        return self._in_session(ticket, end, _how_it_ended)
 
     def receiving(self, ticket: str) -> None:
         """Note that an answer is still on its way, so that its session is not taken over meanwhile.
@@ -214,6 +214,16 @@ class Exchange:
             session = self._ledger.session(ticket)
             if session is not None and session.closed_at is None and not self._void(session):
                 self._ledger.touch(ticket, session.seen_at)
+
+    def knows(self, ticket: str) -> bool:
+        """Return whether a ticket is that of a session, open or not: an answer may come late.
+
+        Any thread may call it, whatever else goes on.
+        """
+        try:
+            return self._ledger.session(ticket) is not None
+        except (ToolkitError, OSError):  # the call itself tells it, and loses nothing
+            return True
 
     # --- a session ------------------------------------------------------------------------------------
 
@@ -232,42 +242,52 @@ class Exchange:
         return None
 
     def _in_session(
-        self, ticket: str, call: Callable[[Session], _Result], failed: _Result, *, late: bool = False
+        self,
+        ticket: str,
+        call: Callable[[Session], _Result],
+        failed: Callable[[Session | None, str], _Result],
+        *,
+        late: bool = False,
     ) -> _Result:
         """Run a call in its session; what goes wrong becomes the session's last error.
 
         Parameters
         ----------
+        failed : callable
+            Gives the answer to a call that came to nothing, of its session, if any, and the error, if any.
         late : bool
             Whether it counts in a session that has ended, too; the Web Connector is told that it failed.
         """
+        try:  # whoever makes up a ticket waits for no landing, and takes no thread from the others
+            session = self._ledger.session(ticket)
+        except (ToolkitError, OSError) as error:
+            return failed(None, self._note_failure(ticket, error))
+        if session is None or (session.closed_at is not None and not late):
+            return failed(session, "")
         with self._calls:
             began = self._ledger.now()
             try:
-                session = self._found(ticket)
-                if session is None or (session.closed_at is not None and not late):
-                    return failed
-                if session.closed_at is not None:
-                    call(session)
-                    return failed
+                session = self._found(ticket)  # it may have ended meanwhile
+                if session is None or session.closed_at is not None:
+                    if session is not None and late:
+                        call(session)
+                    return failed(session, "")
                 self._ledger.touch(ticket, session.seen_at)
                 result = call(session)
             except (ToolkitError, OSError) as error:
-                expected = isinstance(
-                    error, ProtocolError
-                )  # another company file, an answer to something else
-                event(
-                    "call_failed",
-                    level=logging.WARNING if expected else logging.ERROR,
-                    session=number_of(ticket),
-                    error=type(error).__name__,
-                )
-                with contextlib.suppress(LedgerError):
-                    self._ledger.set_session_error(ticket, str(error))
-                result = failed
+                result = failed(session, self._note_failure(ticket, error))
             with contextlib.suppress(LedgerError):
                 self._ledger.touch(ticket, began)  # however long it took, its silence begins now
             return result
+
+    def _note_failure(self, ticket: str, error: Exception) -> str:
+        """Keep why a call failed for ``last_error``, tell the log of it, and return it."""
+        expected = isinstance(error, ProtocolError)  # another company file, an answer to something else
+        level = logging.WARNING if expected else logging.ERROR
+        event("call_failed", level=level, session=number_of(ticket), error=type(error).__name__)
+        with contextlib.suppress(LedgerError):
+            self._ledger.set_session_error(ticket, str(error))
+        return str(error)
 
     def _found(self, ticket: str) -> Session | None:
         """Return the session of a ticket; one that is worth nothing any more ends here."""
@@ -376,3 +396,10 @@ class Exchange:
         # After any other failure a write's outcome is unknown: the set stays open and is recovered first.
         # So it is after a refusal of what may have run before: the error shows, the next session looks it up.
         return self._go_on(session) if unreadable and open_set.tries == 1 else FAILED
+
+
+def _how_it_ended(session: Session | None, error: str) -> str:
+    """Return the text of the status column where there was no session to end, or it could not be ended."""
+    if error or session is None:
+        return error or "OK"
+    return session.error or session.outcome or ENDED
