@@ -28,8 +28,8 @@ from rehearsal_company import ACME
 
 from toolkit import exchange as exchange_module
 from toolkit import extract, set_answers, workspace_config
-from toolkit.errors import LedgerError, ProtocolError, RequestRefused
-from toolkit.exchange import ENDED, FAILED, NOTHING, TICKET_HOURS, Exchange, number_of
+from toolkit.errors import LedgerError, ProtocolError, RequestRefused, ToolkitError, WorkspaceLocked
+from toolkit.exchange import ENDED, FAILED, NOTHING, OWED, TICKET_HOURS, Exchange, number_of
 from toolkit.ledger_sessions import TAKEN_OVER
 from toolkit.quickbooks_codes import PARSE_ERROR
 from toolkit.tables import to_rows
@@ -1201,3 +1201,110 @@ def test_an_export_that_is_cancelled_in_mid_session_shows_what_it_did(world: Wor
     world.exchange.close(ticket)
     assert len(world.ws.read("quickbooks.invoices")) == 3
     assert world.holds() == KEYS
+
+
+def late_lookup(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception) -> tuple[int, str, str]:
+    """Let a lookup tell of a job that was cancelled; return the job, the ticket and what ``close`` says.
+
+    Landing fails with that error meanwhile.
+    """
+    number = world.export(invoice("A1", "10.00"))
+    ticket = world.open()
+    world.company.process(world.ask(ticket, first=True))
+    for _ in range(set_answers.MOST_READS):
+        world.answer(ticket, "garbage")
+    world.exchange.close(ticket)
+    assert world.statuses() == {"invoice:A1": "unknown"}
+    world.ws.ledger.set_job(number, "cancelled")
+    ticket = world.open()
+    text = world.ask(ticket, first=True)
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(set_answers, "land_export", fail)
+        assert world.carry(ticket, text) == FAILED
+        said = world.exchange.close(ticket)
+    assert world.statuses() == {"invoice:A1": "applied"}
+    assert not world.ws.has("quickbooks.invoices")
+    return number, ticket, said
+
+
+def owed(world: World, ticket: str) -> list[int]:
+    session = world.ws.ledger.session(ticket)
+    assert session is not None
+    return list(session.facts.get(OWED, []))
+
+
+LOCKED = WorkspaceLocked("here", "process 7")
+
+
+@pytest.mark.parametrize("error", [LOCKED, OSError(28, "No space left on device")])
+def test_what_could_not_land_lands_with_the_next_poll(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    number, ticket, said = late_lookup(world, monkeypatch, error)
+    assert said == str(error)
+    assert owed(world, ticket) == [number]
+    assert world.authenticate() == ("", "none")
+    assert len(world.ws.read("quickbooks.invoices")) == 1
+    assert owed(world, ticket) == []
+
+
+def test_a_session_with_other_work_leaves_nothing_owed_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, ticket, _ = late_lookup(world, monkeypatch, LOCKED)
+    world.export(invoice("A2", "20.00"))
+    assert world.run() == "OK"
+    assert len(world.ws.read("quickbooks.invoices")) == 2
+    assert owed(world, ticket) == []
+
+
+def test_while_it_cannot_land_the_next_poll_is_told_to_come_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, ticket, _ = late_lookup(world, monkeypatch, LOCKED)
+    with monkeypatch.context() as patch:
+
+        def fail(*_: Any) -> None:
+            raise LOCKED
+
+        patch.setattr(set_answers, "land_export", fail)
+        assert world.authenticate() == ("", "busy")
+    assert owed(world, ticket) == [number]
+
+
+def test_what_never_lands_is_told_of_its_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, _, _ = late_lookup(world, monkeypatch, LOCKED)
+
+    def damaged(*_: Any) -> None:
+        raise ToolkitError("damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(set_answers, "land_units", damaged)
+        assert world.authenticate() == ("", "none")
+    assert job(world, number) == ("cancelled", "its answers are not in the tables: damaged")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_close_that_failed_is_not_ok(world: World, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    three(world)
+    ticket = world.open()
+    world.ask(ticket, first=True)
+
+    def fail(*_: Any) -> None:
+        raise LOCKED
+
+    def full(*_: Any) -> None:
+        raise LedgerError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(set_answers, "land_export", fail)
+        if not told:
+            patch.setattr(world.ws.ledger, "set_session_error", full)
+        assert world.exchange.close(ticket) == str(LOCKED)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ws.ledger, "session", full)
+        assert world.exchange.close(ticket) == "the disk is full"

@@ -107,10 +107,11 @@ class Exchange:
             event("session_taken_over", level=logging.WARNING, session=number_of(last.ticket), seconds=silent)
             # What QuickBooks had locked in a session that died waits no longer for the end of that one.
             self._ledger.end_sessions(TAKEN_OVER)
+        if last is not None:  # a table that was locked kept them out: nobody else lands them
+            self._land_owed(last.ticket, last.facts.get(OWED, []))
         if not self._next.has_work():
             return "", NONE
-        owed = last.facts.get(OWED, []) if last else []
-        return self._ledger.open_session(user, **{OWED: owed}), self._ws.settings["company_file"] or ""
+        return self._ledger.open_session(user), self._ws.settings["company_file"] or ""
 
     def next_request(
         self, ticket: str, hcp: str, company_file: str, country: str, major: int, minor: int
@@ -366,9 +367,10 @@ class Exchange:
         self._land_owed(session.ticket, owed)
 
     def _land_owed(self, ticket: str, jobs: Sequence[int]) -> None:
-        """Land the answers to jobs that had ended; what fails is left to the end of a session, or a later."""
+        """Land the answers to jobs that had ended; where it raises, a later call does it."""
         for job in jobs:
-            set_answers.land_export(self._ws, job)
+            if problem := set_answers.land_export(self._ws, job):
+                self._ledger.set_job(job, self._ledger.job(job).status, problem)
         if jobs:
             self._ledger.update_session(ticket, **{OWED: []})
 
