@@ -208,7 +208,7 @@ def test_whoever_has_nothing_to_do_is_told_so_without_what_lands(tmp_path: Path)
         assert server.authenticate("wrong") == ("", "nvu")
         assert server.authenticate() == ("", "none")
         assert json.loads(server.get("/healthz"))["status"] == "ok"
-        assert "good" in server.get("/support")
+        assert "<td>up" in server.get("/support")
         assert server.loaded == []
 
 
