@@ -197,7 +197,7 @@ def _failed_imports(ws: Workspace) -> Iterator[Problem]:
 
 def _owed(ws: Workspace, busy: bool, *, served: bool) -> Iterator[Problem]:
     """Tell of answers that came after the end of their job, and that the next call is to land."""
-    session = ws.ledger.last_session()  # each one takes over what the one before it left
+    session = ws.ledger.last_session()  # none is opened before what an earlier one owes is landed
     owed = session.facts.get(OWED) if session and not busy else None
     if owed:
         jobs = f"{'job' if len(owed) == 1 else 'jobs'} {', '.join(map(str, owed))}"
