@@ -167,6 +167,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lookups",
         "set_answers",
         "exchange_next",
+        "exchange_owed",
         "exchange",
         "import_age",
         "refresh",

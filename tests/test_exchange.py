@@ -29,7 +29,8 @@ from rehearsal_company import ACME
 from toolkit import exchange as exchange_module
 from toolkit import extract, set_answers, workspace_config
 from toolkit.errors import LedgerError, ProtocolError, RequestRefused, ToolkitError, WorkspaceLocked
-from toolkit.exchange import ENDED, FAILED, NOTHING, OWED, TICKET_HOURS, Exchange, number_of
+from toolkit.exchange import ENDED, FAILED, NOTHING, TICKET_HOURS, Exchange, number_of
+from toolkit.exchange_owed import OWED
 from toolkit.ledger_sessions import TAKEN_OVER
 from toolkit.quickbooks_codes import PARSE_ERROR
 from toolkit.tables import to_rows
@@ -177,6 +178,7 @@ def test_a_clock_that_was_set_back_keeps_nobody_out(world: World) -> None:
     three(world)
     world.open()
     world.clock.wait(-86_400)
+    assert world.ws.ledger.live_session(60) is None  # nobody else waits for it either
     assert world.authenticate()[0]
 
 
@@ -1308,3 +1310,26 @@ def test_a_close_that_failed_is_not_ok(world: World, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(world.ws.ledger, "session", full)
         assert world.exchange.close(ticket) == "the disk is full"
+
+
+@pytest.mark.parametrize("how", ["close", "silence"])
+def test_what_a_cancelled_export_did_lands_once_the_tables_are_free(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    number = world.export(*(invoice(f"A{n}", "1.00") for n in range(1, 6)))
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    world.ws.ledger.cancel(number, "tester")
+
+    def fail(*_: Any) -> None:
+        raise LOCKED
+
+    if how == "close":
+        with monkeypatch.context() as patch:
+            patch.setattr(set_answers, "land_export", fail)
+            assert world.exchange.close(ticket) == str(LOCKED)
+    assert not world.ws.has("quickbooks.invoices")
+    world.clock.wait(61)
+    assert world.authenticate() == ("", "none")
+    assert len(world.ws.read("quickbooks.invoices")) == 3
+    assert owed(world, ticket) == []

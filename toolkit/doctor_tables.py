@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from toolkit.columns import Table
 from toolkit.errors import DamagedTable
-from toolkit.exchange import OWED
+from toolkit.exchange_owed import OWED
 from toolkit.import_age import imports_of
 from toolkit.ledger import Job
 from toolkit.staging import FOLDER as STAGED

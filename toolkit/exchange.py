@@ -12,16 +12,17 @@ import datetime as dt
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.company_guard import agree_version, inspect, same_file, too_old
 from toolkit.errors import LedgerError, ProtocolError, ToolkitError
 from toolkit.event_log import event
 from toolkit.exchange_next import NOTHING, NextDocument
+from toolkit.exchange_owed import exported_by, land_owed, note_owed
 from toolkit.late import late
 from toolkit.ledger import MessageSet, Session
-from toolkit.ledger_sessions import TAKEN_OVER
+from toolkit.ledger_sessions import TAKEN_OVER, is_recent
 from toolkit.quickbooks_codes import NOTHING_RAN, PARSE_ERROR, explain_hresult
 from toolkit.workspace import Workspace
 from toolkit.workspace_place import require_here
@@ -36,8 +37,6 @@ FINISHED, FAILED = 100, -1
 CONNECTION_TRIES = 2
 MOST_RESTARTS = 2
 """How often a query starts anew in one session because QuickBooks forgot its iterator."""
-OWED = "owed"
-"""Fact of a session: the jobs whose answers, which came after their end, are still to be landed."""
 MOST_STRANGE = 5
 """How many answers in a session may be to other sets than the one that was handed out."""
 ENDED = "This session has ended. Run the Web Connector again."
@@ -105,10 +104,11 @@ class Exchange:
                 return "", BUSY
             silent = round((self._ledger.now() - last.seen_at).total_seconds(), 3)
             event("session_taken_over", level=logging.WARNING, session=number_of(last.ticket), seconds=silent)
+            note_owed(self._ledger, last, *exported_by(self._ledger, last, ended=True))
             # What QuickBooks had locked in a session that died waits no longer for the end of that one.
             self._ledger.end_sessions(TAKEN_OVER)
         if last is not None:  # a table that was locked kept them out: nobody else lands them
-            self._land_owed(last.ticket, last.facts.get(OWED, []))
+            land_owed(self._ws, last)
         if not self._next.has_work():
             return "", NONE
         return self._ledger.open_session(user), self._ws.settings["company_file"] or ""
@@ -197,11 +197,9 @@ class Exchange:
 
         def end(session: Session) -> str:
             outcome = session.error or "OK"
+            note_owed(self._ledger, session, *exported_by(self._ledger, session))
             self._ledger.close_session(ticket, outcome)
-            for job in session.facts.get("exports", []):
-                if self._ledger.job(job).status != "complete":  # it goes on later: show what came so far
-                    set_answers.land_export(self._ws, job)
-            self._land_owed(ticket, session.facts.get(OWED, []))
+            land_owed(self._ws, session)
             return outcome
 
         return self._in_session(ticket, end, _how_it_ended)
@@ -230,9 +228,8 @@ class Exchange:
 
     def _lives(self, session: Session) -> bool:
         """Return whether an open session is to be waited for."""
-        timeout = dt.timedelta(seconds=self._ws.settings["session_timeout"])
-        # A call from the future: the clock was set back, and the session may be long dead.
-        return abs(self._ledger.now() - session.seen_at) < timeout and not self._void(session)
+        timeout = self._ws.settings["session_timeout"]
+        return is_recent(session, self._ledger.now(), timeout) and not self._void(session)
 
     def _void(self, session: Session) -> str | None:
         """Return why the ticket of an open session is worth nothing any more, or ``None``."""
@@ -361,18 +358,9 @@ class Exchange:
         path = self._ws.inbox_name(self._ws.save_answer(data, name="lookup"))
         jobs = {one.job for one in self._ledger.operations_by_keys(open_set.members)}
         # Nobody else lands what came of a job after its end. Before the answer counts: it comes once.
-        owed = sorted({*session.facts.get(OWED, []), *(job for job in jobs if self._ledger.job(job).ended)})
-        self._ledger.update_session(session.ticket, **{OWED: owed})
+        note_owed(self._ledger, session, *(job for job in jobs if self._ledger.job(job).ended))
         lookups.record(self._ledger, open_set, data, path)
-        self._land_owed(session.ticket, owed)
-
-    def _land_owed(self, ticket: str, jobs: Sequence[int]) -> None:
-        """Land the answers to jobs that had ended; where it raises, a later call does it."""
-        for job in jobs:
-            if problem := set_answers.land_export(self._ws, job):
-                self._ledger.set_job(job, self._ledger.job(job).status, problem)
-        if jobs:
-            self._ledger.update_session(ticket, **{OWED: []})
+        land_owed(self._ws, session)
 
     def _take_check(self, open_set: MessageSet, data: bytes) -> None:
         path = self._ws.inbox_name(self._ws.save_answer(data, name="check"))

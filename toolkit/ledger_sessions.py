@@ -19,6 +19,14 @@ NOTED_EVERY = dt.timedelta(seconds=1)
 TAKEN_OVER = "taken over by a later session"
 
 
+def is_recent(session: Session, now: dt.datetime, timeout: float) -> bool:
+    """Return whether a session called within ``timeout`` seconds.
+
+    A call from the future is none: the clock was set back, and the session may be long dead.
+    """
+    return abs(now - session.seen_at) < dt.timedelta(seconds=timeout)
+
+
 class Sessions(Store):
     """Who talks to us, since when, and whether it is the right company file."""
 
@@ -87,8 +95,7 @@ class Sessions(Store):
         with self.reading() as connection:
             row = connection.execute(_newest().where(sessions.c.closed_at.is_(None))).first()
         found = None if row is None else _session(row)
-        alive = found is not None and self.now() - found.seen_at < dt.timedelta(seconds=timeout)
-        return found if alive else None
+        return found if found is not None and is_recent(found, self.now(), timeout) else None
 
     def last_session(self) -> Session | None:
         """Return the newest session, or ``None``."""
