@@ -335,6 +335,14 @@ def until(true: Callable[[], Any], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+def drip(line: Line) -> None:
+    """Send a byte now and then, until nobody listens any more."""
+    with contextlib.suppress(OSError):
+        while True:
+            line.send(b"x")
+            time.sleep(0.01)
+
+
 def has_ipv6() -> bool:
     with socket.socket(socket.AF_INET6) as probe, contextlib.suppress(OSError):
         probe.bind(("::1", 0))
@@ -557,6 +565,8 @@ def test_over_tls_it_is_the_same(ws: Workspace, monkeypatch: pytest.MonkeyPatch)
             line.head(len(sent)).send(sent)
             assert line.reply().results == ["50"]
             assert exchange.calls[-1] == ("take_answer", TICKET, "x" * (2 * LARGE), "", "")
+            refused = open_lines.enter_context(Line(server, tls=tls)).send(_GET)
+            assert refused.reply().status == 200
         exchange.before = hold
         try:
             first = open_lines.enter_context(Line(server, tls=tls)).head(len(call)).send(call)
@@ -565,13 +575,41 @@ def test_over_tls_it_is_the_same(ws: Workspace, monkeypatch: pytest.MonkeyPatch)
             for line in queued:
                 line.send(b"\x16")  # the first byte of a handshake
             until(lambda: server._servers[0].requests.qsize == 2)
-            refused = open_lines.enter_context(Line(server, tls=tls))
-            assert refused.reply().status == 503
+            assert refused.send(_GET).reply().status == 503
+            with pytest.raises((ssl.SSLError, ConnectionError)):  # a handshake is for whom there is a place
+                Line(server, tls=tls)
             for line in queued:
                 line.close()
         finally:
             go_on.set()
         assert first.reply().results == ["x" * 5_000_000]
+
+
+@pytest.mark.network
+def test_whom_there_is_no_place_for_is_not_waited_for(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("THREADS", 1), ("QUEUED", 1), ("TURNED_AWAY", 4), ("TURN_AWAY_SECONDS", 0.5)):
+        monkeypatch.setattr(wc_cheroot, name, value)
+    go_on, call = threading.Event(), document("getLastError")
+    exchange = Scripted(before=lambda: go_on.wait(20))
+    with serving(ws, exchange=exchange, host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
+        try:
+            open_lines.enter_context(Line(server)).head(len(call)).send(call)
+            until(lambda: exchange.calls)
+            open_lines.enter_context(Line(server)).head(len(call)).send(call)
+            until(lambda: server._servers[0].requests.qsize == 1)
+            began = time.monotonic()
+            refused = [open_lines.enter_context(Line(server)).send(b"G") for _ in range(20)]
+            dripping = [threading.Thread(target=drip, args=(line,)) for line in refused]
+            for thread in dripping:
+                thread.start()
+            answers = [line.rest() for line in refused]
+            assert time.monotonic() - began < 5 * 0.5 + 1.5, "one who drips was waited for"
+            assert [one[9:12] for one in answers].count(b"503") in range(4, 8)
+            assert set(answers[-1:]) == {b""}, "there is no end to those who wait to hear it"
+            for thread in dripping:
+                thread.join(20)
+        finally:
+            go_on.set()
 
 
 @pytest.mark.network
@@ -729,6 +767,31 @@ def test_a_server_that_stops_answers_what_it_has_and_opens_no_session(world: Wor
         stopping.join(20)
         assert not stopping.is_alive()
     assert world.ws.ledger.last_session() is None
+
+
+@pytest.mark.network
+def test_a_server_that_stops_waits_for_nobody_longer_than_it_says(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("THREADS", 4), ("QUEUED", 8), ("STOP_SECONDS", 1.0), ("CROWDED_SECONDS", 30)):
+        monkeypatch.setattr(wc_cheroot, name, value)
+    with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
+        threads = server._servers[0].requests
+        lines = [open_lines.enter_context(Line(server)).head(100_000) for _ in range(4)]
+        until(lambda: threads.idle == 0)
+        lines += [open_lines.enter_context(Line(server)).head(100_000) for _ in range(8)]
+        until(lambda: threads.qsize == 8)
+        dripping = [threading.Thread(target=drip, args=(line,)) for line in lines]
+        for thread in dripping:
+            thread.start()
+        began = time.monotonic()
+        stopping = threading.Thread(target=server.stop, daemon=True)
+        stopping.start()
+        stopping.join(10)
+        assert not stopping.is_alive()
+        assert 0.9 < time.monotonic() - began < 3, "it serves those who only waited, or those who drip"
+        for thread in dripping:
+            thread.join(20)
 
 
 @pytest.mark.network

@@ -22,6 +22,7 @@ from cheroot import errors
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPConnection
 from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.workers.threadpool import ThreadPool
 from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as CherootServer
 
@@ -42,15 +43,17 @@ CROWDED_SECONDS = 2
 BODY_SECONDS = 900
 """Until a body is there: 256 MB on a line of 2.5 Mbit/s."""
 STOP_SECONDS = 60
-"""Until the calls in hand are answered, when the server stops."""
+"""Until the calls in hand are answered, when the server stops; then their lines are closed."""
 DRAIN_SECONDS = 5.0
 """How long a body is still read that nobody wants."""
-TURN_AWAY_SECONDS = 1.0
-"""Longest wait for somebody whom there is no place for to take the answer."""
+TURN_AWAY_SECONDS = 0.2
+"""How long somebody whom there is no place for may take over hearing so."""
 HEADER_BYTES = 32 * 1024
 THREADS = 32
 QUEUED = 64
 """How many connections may wait for a thread; whoever comes then is turned away."""
+TURNED_AWAY = 32
+"""How many may wait to hear that there is no place; others hear nothing."""
 WAITING = 100
 """How many may be open and silent, each of the servers: Windows watches 512 at most, macOS opens 256."""
 
@@ -58,10 +61,10 @@ _NO_MORE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 1005
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 _TAKEN_ON_WINDOWS = {10013, 10048}  # WSAEACCES: taken exclusively; WSAEADDRINUSE
 
-_NO_PLACE = b"There is no place for you just now: try again later.\n"
-_TURNED_AWAY = (
+_WORDS = b"There is no place for you just now: try again later.\n"
+_NO_PLACE = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: %d\r\nRetry-After: 30\r\nConnection: close\r\n\r\n%s" % (len(_NO_PLACE), _NO_PLACE)
+    b"Content-Length: %d\r\nRetry-After: 30\r\nConnection: close\r\n\r\n%s" % (len(_WORDS), _WORDS)
 )
 
 
@@ -80,15 +83,18 @@ class _Connection(HTTPConnection):
         return super().communicate()  # type: ignore[no-untyped-call]
 
     def turn_away(self) -> None:
-        """Say that there is no place."""
+        """Say that there is no place, unless a handshake would have to come first."""
+        if isinstance(self.socket, ssl.SSLSocket) and self.socket.version() is None:
+            return
+        end = time.monotonic() + TURN_AWAY_SECONDS
         self.socket.settimeout(TURN_AWAY_SECONDS)
-        self.wfile.write(_TURNED_AWAY)
+        self.wfile.write(_NO_PLACE)
         self.socket.shutdown(socket.SHUT_WR)
         # Closed with something unread, the answer would be lost on its way: what is here is read, no more.
-        self.socket.settimeout(0.02)
-        left = 1 << 20
-        while left > 0 and (block := self.socket.recv(1 << 16)):
-            left -= len(block)
+        while (left := end - time.monotonic()) > 0:
+            self.socket.settimeout(min(0.02, left))
+            if not self.socket.recv(1 << 16):
+                break
 
 
 class _Seldom:
@@ -145,6 +151,35 @@ class _Connections(ConnectionManager):
             self._crowded = True
             time.sleep(0.05)
             return None
+
+
+class _Threads(ThreadPool):
+    """The threads that read requests and answer them.
+
+    As cheroot has it, a server that stops still serves whoever waits for a thread, and then waits for
+    clients that take what they are sent slowly.
+    """
+
+    _queue: Any
+
+    def stop(self, timeout: float = STOP_SECONDS) -> None:
+        """Answer what is begun, close what is not, and after so many seconds whatever is left."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                _close(self._queue.get_nowait())
+        super().stop(timeout)  # type: ignore[arg-type]
+
+    @staticmethod
+    def _force_close(conn: Any) -> None:
+        """End all waiting for a client; a call that is being worked on is worked on to its end."""
+        if conn is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(conn.socket, socket.SHUT_RDWR)  # TLS stays: nothing leaves in the open
+
+
+def _close(conn: HTTPConnection) -> None:
+    with contextlib.suppress(OSError):
+        conn.close()
 
 
 class _Gateway(Gateway_10):
@@ -229,15 +264,15 @@ class LimitedServer(CherootServer):
         super().__init__(
             listening.getsockname()[:2],
             app,
-            numthreads=THREADS,
             server_name="toolkit",
             request_queue_size=64,
             timeout=READ_SECONDS,
             shutdown_timeout=STOP_SECONDS,
-            accepted_queue_size=QUEUED,
-            accepted_queue_timeout=0,  # the thread that would wait is the one that accepts the others
         )
         self._listening = listening
+        # Nobody waits for a place in the queue: it would be the thread that accepts all others.
+        self.requests = _Threads(self, THREADS, accepted_queue_size=QUEUED, accepted_queue_timeout=0)
+        self._unservicable_conns = queue.Queue(TURNED_AWAY)
         self.gateway = _Gateway
         self.max_request_header_size = HEADER_BYTES
         self.expiration_interval = 0.05  # how fast it notices that it is to stop
@@ -266,7 +301,10 @@ class LimitedServer(CherootServer):
         try:
             self.requests.put(conn)
         except queue.Full:
-            self._unservicable_conns.put(conn)
+            try:
+                self._unservicable_conns.put_nowait(conn)
+            except queue.Full:
+                _close(conn)
 
     def _serve_unservicable(self) -> None:
         """Turn away whom there is no place for, in a thread of its own, until the server stops."""
@@ -275,10 +313,10 @@ class LimitedServer(CherootServer):
             if news():
                 event("request_refused", level=logging.WARNING, status=503, reason="queue full")
             try:
-                with contextlib.suppress(OSError, errors.FatalSSLAlert):
-                    conn.turn_away()
-                with contextlib.suppress(OSError):
-                    conn.close()
+                if self.ready:
+                    with contextlib.suppress(OSError, errors.FatalSSLAlert):
+                        conn.turn_away()
+                _close(conn)
             except Exception as error:
                 event("connection_trouble", level=logging.ERROR, error=type(error).__name__)
 
