@@ -648,6 +648,27 @@ def test_where_threads_are_few_half_a_header_holds_one_shorter(
 
 
 @pytest.mark.network
+def test_where_threads_are_few_a_silent_body_holds_none(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "THREADS", 4)
+    monkeypatch.setattr(wc_cheroot, "CROWDED_SECONDS", 0.5)
+    sent = answer(500)
+    with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
+        threads = server._servers[0].requests
+        slow = open_lines.enter_context(Line(server)).head(len(sent))
+        until(lambda: threads.idle == 3)
+        time.sleep(1.0)
+        assert slow.send(sent).reply().results == ["50"], "there was place enough for it"
+        silent = [open_lines.enter_context(Line(server)).head(len(sent)) for _ in range(16)]
+        until(lambda: threads.qsize > 0)
+        began = time.monotonic()
+        assert requests.get(server.url, timeout=20).status_code == 200
+        assert time.monotonic() - began < 6, "each of them was waited for"
+        assert silent[0].reply().status == 408
+
+
+@pytest.mark.network
 def test_strangers_who_say_nothing_make_room(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wc_cheroot, "WAITING", 20)
     with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:

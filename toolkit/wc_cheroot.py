@@ -39,7 +39,7 @@ READ_SECONDS = 20
 HEADER_SECONDS = 10
 """Until the headers of a request are there; the TLS handshake included."""
 CROWDED_SECONDS = 2
-"""The same while more than half of the threads are taken."""
+"""Until the headers are there, and longest silence within a body, while most threads are taken."""
 BODY_SECONDS = 900
 """Until a body is there: 256 MB on a line of 2.5 Mbit/s."""
 STOP_SECONDS = 60
@@ -76,10 +76,13 @@ class _Connection(HTTPConnection):
     def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
         super().__init__(server, sock, make_file)
 
-    def communicate(self) -> Any:
+    def patience(self, most: float = READ_SECONDS) -> float:
+        """Return for how many seconds it may keep a thread waiting, as things are now."""
         threads = self.server.requests
-        seconds = HEADER_SECONDS if 2 * threads.idle >= threads.min else min(HEADER_SECONDS, CROWDED_SECONDS)
-        self.rfile.raw.deadline = time.monotonic() + seconds
+        return most if 2 * threads.idle >= threads.min else min(most, CROWDED_SECONDS)
+
+    def communicate(self) -> Any:
+        self.rfile.raw.deadline = time.monotonic() + self.patience(HEADER_SECONDS)
         return super().communicate()  # type: ignore[no-untyped-call]
 
     def turn_away(self) -> None:
@@ -187,6 +190,7 @@ class _Gateway(Gateway_10):
         request = self.req
         stream = request.conn.rfile
         stream.raw.deadline = time.monotonic() + BODY_SECONDS  # the headers are there
+        stream.raw.patience = request.conn.patience
         request.rfile = (
             Chunks(stream)
             if request.chunked_read

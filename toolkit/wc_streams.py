@@ -6,10 +6,12 @@ thread for hours; and it takes a chunk of a body as a whole, however long.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 from cheroot import errors
@@ -29,31 +31,35 @@ DRAINED = 1 << 20
 TIMED_OUT = "timed out"
 """The words by which cheroot knows it."""
 
+_LOOK_SECONDS = 0.5
 _SENT_AT_ONCE = 1 << 18
 
 
 class _DeadlineIO(socket.SocketIO):
-    """The bytes of a connection, until a deadline."""
+    """The bytes of a connection, until a deadline.
+
+    How long it may be silent is asked again and again, because it depends on how many others wait.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock, "r")
-        self._own, self._patience = sock, sock.gettimeout()
+        self._own = sock
         self.deadline = float("inf")
+        self.patience: Callable[[], float] = lambda: float("inf")
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(TIMED_OUT)
-        self._own.settimeout(left if self._patience is None else min(self._patience, left))
+        was, began = self._own.gettimeout(), time.monotonic()
         try:
-            return super().readinto(buffer)
+            while (left := min(self.deadline, began + self.patience()) - time.monotonic()) > 0:
+                self._own.settimeout(min(left, _LOOK_SECONDS))
+                with contextlib.suppress(TimeoutError):
+                    return self._own.recv_into(buffer)
         except ssl.SSLError as error:  # a handshake that fails, plain HTTP: nobody to answer to
-            if isinstance(error, TimeoutError):
-                raise
             raise errors.FatalSSLAlert(*error.args) from error
         finally:
             if not self.closed:
-                self._own.settimeout(self._patience)
+                self._own.settimeout(was)
+        raise TimeoutError(TIMED_OUT)
 
 
 class _Reader(StreamReader):
