@@ -470,6 +470,45 @@ def test_a_connection_error_is_tried_once_more(world: World) -> None:
     assert world.run() == "OK"  # the session was closed: nobody waits for its timeout
 
 
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [(("0x80040408", "no"), "could not be started"), (("", ""), "could not reach QuickBooks")],
+)
+def test_a_connection_error_without_a_word_keeps_the_reason(
+    world: World, first: tuple[str, str], words: str
+) -> None:
+    three(world)
+    ticket, _ = world.authenticate()
+    assert world.exchange.connection_error(ticket, *first) == ""
+    assert world.exchange.connection_error(ticket, " ", "") == "done"
+    assert words in world.exchange.last_error(ticket)
+    assert words in world.exchange.close(ticket)
+
+
+def test_a_message_without_an_answer_and_a_code_is_told(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    world.company.process(world.ask(ticket, first=True))
+    assert world.answer(ticket, "", "", "QuickBooks went away.") == FAILED
+    assert world.exchange.last_error(ticket) == "QuickBooks went away."
+    assert world.exchange.close(ticket) == "QuickBooks went away."
+    assert world.run() == "OK"
+    assert world.holds() == KEYS
+
+
+def test_a_code_of_success_beside_an_answer_is_no_failure(world: World) -> None:
+    three(world)
+    ticket = world.open()
+    answer = world.company.process(world.ask(ticket, first=True))
+    assert world.answer(ticket, "", "0x00000000") == FAILED
+    assert "gave no answer" in world.exchange.last_error(ticket)
+    ticket = world.exchange.close(ticket) and world.open()
+    assert world.ask(ticket, first=True)
+    assert world.answer(ticket, answer, "0x00000000") == 100
+    assert world.exchange.close(ticket) == "OK"
+    assert set(world.statuses().values()) == {"applied"}
+
+
 def test_a_connection_error_is_forgotten_once_the_second_try_goes_well(world: World) -> None:
     three(world)
     ticket, _ = world.authenticate()

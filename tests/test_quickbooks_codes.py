@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.quickbooks_codes import HRESULTS, NOTHING_RAN, STATUSES, explain_hresult, explain_status
+from toolkit.quickbooks_codes import (
+    HRESULTS,
+    NOTHING_RAN,
+    STATUSES,
+    explain_hresult,
+    explain_status,
+    is_failure,
+)
 
 
 def told_of(cell: str) -> list[str]:
@@ -38,11 +45,27 @@ def test_every_hresult_says_what_happened_and_what_to_do(code: str) -> None:
     assert "raw text" in text
 
 
-def test_an_unknown_hresult_is_told_as_it_came() -> None:
-    assert (
-        explain_hresult("0x8004FFFF", "odd")
-        == "QuickBooks reported an error. (0x8004FFFF). QuickBooks said: odd"
-    )
+def test_an_unknown_hresult_is_told_as_it_came_and_what_to_do() -> None:
+    text = explain_hresult("0x8004FFFF", "odd")
+    assert text.startswith("QuickBooks reported an error. Open QuickBooks and the company file, ")
+    assert text.endswith("(0x8004FFFF). QuickBooks said: odd")
+    assert "run the Web Connector again" in text
+
+
+@pytest.mark.parametrize(
+    ("response", "hresult", "message", "failed"),
+    [
+        ("<QBXML/>", "", "", False),
+        (b"<QBXML/>", " 0x00000000 ", "a word", False),
+        ("<QBXML/>", "0x80040400", "", True),
+        ("<QBXML/>", "0", "", True),
+        (b"", "0x00000000", "", True),
+        (" \n", "", "no answer", True),
+        (b"", "", " ", False),
+    ],
+)
+def test_what_tells_of_a_failure(response: str | bytes, hresult: str, message: str, failed: bool) -> None:
+    assert is_failure(response, hresult, message) is failed
 
 
 def test_what_came_over_the_network_is_told_in_its_first_words() -> None:

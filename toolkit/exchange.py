@@ -23,7 +23,7 @@ from toolkit.exchange_owed import exported_by, land_owed, note_owed
 from toolkit.late import late
 from toolkit.ledger import MessageSet, Session
 from toolkit.ledger_sessions import TAKEN_OVER, is_recent
-from toolkit.quickbooks_codes import NOTHING_RAN, PARSE_ERROR, explain_hresult
+from toolkit.quickbooks_codes import NOT_REACHED, NOTHING_RAN, PARSE_ERROR, explain_hresult, is_failure
 from toolkit.workspace import Workspace
 from toolkit.workspace_place import require_here
 
@@ -139,7 +139,7 @@ class Exchange:
 
         def take(session: Session) -> int:
             open_set = self._ledger.unanswered()
-            if hresult.strip():
+            if is_failure(response, hresult, message):
                 if open_set is None or open_set.session != ticket:
                     raise ProtocolError(explain_hresult(hresult.strip(), message))
                 return self._take_failure(session, open_set, hresult.strip(), message)
@@ -182,7 +182,8 @@ class Exchange:
 
         def note(session: Session) -> str:
             tries = int(session.facts.get("connection_errors", 0)) + 1
-            said = explain_hresult(hresult.strip(), message)
+            # The second try may not say why any more, and the status column is not to be empty.
+            said = explain_hresult(hresult.strip(), message) or session.error or str(NOT_REACHED)
             self._ledger.update_session(ticket, connection_errors=tries)
             self._ledger.set_session_error(ticket, said)
             if tries < CONNECTION_TRIES:

@@ -31,6 +31,10 @@ BUSY = (1010, 3162, 3170, 3175, 3176, 3180)
 MOST_SAID = 1_000
 """Characters of a text of QuickBooks' own that are shown."""
 
+SUCCESS = "0x00000000"
+"""HRESULT that is no failure, where an answer came with it."""
+
+_LONGEST_CODE = 40
 _MEAN_MORE = (3170, 3180)
 _LOCKED = re.compile(r"\block(ed|s)?\b|\bin use\b|\bby another user\b", re.IGNORECASE)
 
@@ -72,12 +76,21 @@ _OUT_OF_ORDER = Advice("The Web Connector and QuickBooks lost their place in the
 _RECOVER = "Run the Web Connector again: the toolkit finds out what was done before it sends anything new."
 _MEMORY_OR_ORDER = Advice("QuickBooks ran out of memory, or a call came out of order.", _RECOVER)
 
+_UNKNOWN = Advice(
+    "QuickBooks reported an error.",
+    "Open QuickBooks and the company file, see whether it shows a message, then run the Web Connector again. "
+    "If the error comes again, look its code up in QuickBooks' help or ask QuickBooks' support.",
+)
+NOT_REACHED = Advice("The Web Connector could not reach QuickBooks.", _OPEN)
+"""What is told of a connection error that says nothing."""
+
 HRESULTS: dict[str, Advice] = {
+    SUCCESS: Advice("QuickBooks reported no error, and gave no answer.", _RECOVER),
     PARSE_ERROR: Advice(
         "QuickBooks could not parse our request, so nothing of it ran.",
         "This is a defect of the toolkit: report it.",
     ),
-    "0x80040401": Advice("The Web Connector could not reach QuickBooks.", _OPEN),
+    "0x80040401": NOT_REACHED,
     "0x80040402": Advice("QuickBooks ended unexpectedly.", _RECOVER),
     "0x80040403": Advice("The company file could not be opened.", _OPEN),
     "0x80040404": _INCOMPLETE,
@@ -198,11 +211,28 @@ def explain_hresult(code: str, message: str = "") -> str:
         What QuickBooks said.
     """
     shown = "0x" + code[2:].upper() if code[:2].lower() == "0x" else code
-    advice = HRESULTS.get(shown)
+    # What is too long for a code cannot be looked up.
+    advice = HRESULTS.get(shown) or (_UNKNOWN if len(shown) <= _LONGEST_CODE else _UNKNOWN.meaning)
     # Both come over the network: a megabyte of either has no place in a status column, nor in the ledger.
-    shown, text = _shortened(shown, 40), _shortened(message.strip(), MOST_SAID)
+    shown, text = _shortened(shown, _LONGEST_CODE), _shortened(message.strip(), MOST_SAID)
     said = f" QuickBooks said: {text}" if text else ""
-    return f"{advice or 'QuickBooks reported an error.'} ({shown}).{said}" if shown else text
+    return f"{advice} ({shown}).{said}" if shown else text
+
+
+def is_failure(response: str | bytes, hresult: str, message: str) -> bool:
+    """Return whether what came of a document tells that QuickBooks failed.
+
+    Any code does but that of success with an answer beside it; so does a message without an answer. Nothing
+    at all is an answer that was lost. Source: Web Connector guide, receiveResponseXML.
+
+    >>> is_failure("<QBXML/>", "0x00000000", ""), is_failure("", "0x00000000", ""), is_failure("", "", "no")
+    (False, True, True)
+    """
+    answered = bool(response) and not response.isspace()
+    code = hresult.strip()
+    if code and (code.lower() != SUCCESS or not answered):
+        return True
+    return not answered and bool(message.strip())
 
 
 def _shortened(text: str, most: int) -> str:
