@@ -1,7 +1,8 @@
 """The body of a call as it arrives: how long it may be, how slow, and how many at once.
 
-A stranger can send as much as anyone, so that each limit holds before a password is looked at. A large
-body is in memory once: who reads it takes it. Source: reference/PROTOCOL.md 1.7, 1.8.
+A stranger can send as much as anyone, so that each limit holds before a password is looked at, and what is
+large must name a session. A large body is in memory once: who reads it takes it.
+Source: reference/PROTOCOL.md 1.7, 1.8.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ __all__ = ["LARGE", "MAX_BODY", "Bodies", "OneShot", "Pace", "Refused", "drain"]
 MAX_BODY = 256 * 1024 * 1024
 """Longest envelope that is read, in bytes, where no setting says otherwise."""
 LARGE = 1 << 20
-"""A body longer than this counts against the memory for all, and is worked on alone."""
+"""A body longer than this names a session, counts against the memory for all, and is worked on alone."""
 RETRY_SECONDS = 30
 """After which somebody whom there was no room for may come again."""
 
 _BLOCK = 1 << 20
 _HEAD = 1 << 16  # in which the ticket stands: it is the first element of every call that is long
 
-_TICKET = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?ticket(?:\s[^<>]*)?>\s*([^<>&\s]{1,200})\s*</")
+_TICKET = re.compile(
+    rb"<(?:[A-Za-z_][\w.-]*:)?ticket(?:\s[^<>]*)?>\s*(?:<!\[CDATA\[)?([^<>&\s\[\]]{1,200})(?:\]\]>)?\s*</"
+)
 
 
 class Refused(Exception):
@@ -50,9 +53,9 @@ class Pace:
     tell_seconds : float
         How often the session is told that its answer is still arriving.
     patience_seconds : float
-        For so long a body may come as slowly as it likes.
+        For so long a body may come as slowly as it likes, or not at all.
     least_rate : float
-        Bytes a second that it must have come with, on average, after that.
+        Bytes a second that must have come in each such stretch, on average.
     """
 
     tell_seconds: float = 10.0
@@ -82,6 +85,8 @@ class Bodies:
         Longest body, in bytes. Of large ones there may be twice as much in memory at a time.
     receiving : callable, optional
         Is told the ticket of a call that takes long to arrive, every few seconds.
+    knows : callable, optional
+        Says whether a ticket is that of a session, open or not; without it, each is.
     pace : Pace, optional
         How slow a body may be.
     clock : callable, optional
@@ -93,10 +98,12 @@ class Bodies:
         limit: int = MAX_BODY,
         *,
         receiving: Callable[[str], None] | None = None,
+        knows: Callable[[str], bool] | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limit, self._receiving, self._pace, self._clock = limit, receiving, pace or Pace(), clock
+        self._limit, self._pace, self._clock = limit, pace or Pace(), clock
+        self._receiving, self._knows = receiving, knows
         self._free = 2 * limit
         self._lock = threading.Lock()
         self._alone = threading.Lock()
@@ -108,18 +115,22 @@ class Bodies:
         Raises
         ------
         Refused
-            It is too long, too slow, cut short, empty, or there is no room for it now.
+            It is too long, too long for a stranger, too slow, cut short, empty, or there is no room for it
+            now.
         """
         wanted = _stated(environ, self._limit)
         held = 0
         try:
             arrived = io.BytesIO()  # unlike a list of blocks, it gives the whole without a copy
-            began = told = self._clock()
+            told = self._clock()
+            stretch = _Stretch(self._pace, told)
             for block in _blocks(environ["wsgi.input"], self._limit + 1 if wanted is None else wanted):
                 arrived.write(block)
                 size, now = arrived.tell(), self._clock()
-                self._require_pace(size, now - began)
+                stretch.require(size, now)
                 if size > LARGE:
+                    if not held:
+                        self._require_known(arrived)
                     self._take(size - held)
                     held = size
                 if now - told >= self._pace.tell_seconds:
@@ -133,9 +144,12 @@ class Bodies:
         finally:
             self._give_back(held)
 
-    def _require_pace(self, size: int, seconds: float) -> None:
-        if seconds > self._pace.patience_seconds and size < self._pace.least_rate * seconds:
-            raise Refused(408, "The body arrives too slowly.")
+    def _require_known(self, arrived: io.BytesIO) -> None:
+        if self._knows is None:
+            return
+        ticket = _ticket(arrived)
+        if ticket is None or not self._knows(ticket):
+            raise Refused(413, f"A body of more than {LARGE} bytes names a session of this server's.")
 
     def _take(self, size: int) -> None:
         """Count memory as it fills, not as it is asked for: to promise much costs a stranger nothing."""
@@ -152,11 +166,32 @@ class Bodies:
     def _tell(self, arrived: io.BytesIO) -> None:
         if self._receiving is None:
             return
-        arrived.seek(0)
-        ticket = _TICKET.search(arrived.read(_HEAD))
-        arrived.seek(0, io.SEEK_END)
-        if ticket:
-            self._receiving(ticket[1].decode("utf-8", "replace"))
+        ticket = _ticket(arrived)
+        if ticket is not None:
+            self._receiving(ticket)
+
+
+class _Stretch:
+    """The last stretch of time in which a body arrived: it may not live on how fast it began."""
+
+    def __init__(self, pace: Pace, now: float) -> None:
+        self._pace, self._began, self._before = pace, now, 0
+
+    def require(self, size: int, now: float) -> None:
+        seconds = now - self._began
+        if seconds <= self._pace.patience_seconds:
+            return
+        if size - self._before < self._pace.least_rate * seconds:
+            raise Refused(408, "The body arrives too slowly.")
+        self._began, self._before = now, size
+
+
+def _ticket(arrived: io.BytesIO) -> str | None:
+    """Return the ticket of a call of which the head has arrived."""
+    arrived.seek(0)
+    found = _TICKET.search(arrived.read(_HEAD))
+    arrived.seek(0, io.SEEK_END)
+    return found[1].decode("utf-8", "replace") if found else None
 
 
 def drain(environ: Mapping[str, Any]) -> None:

@@ -104,6 +104,11 @@ class Told:
         if tell is not None:
             tell(ticket)
 
+    def knows(self, ticket: str) -> bool:
+        """Return whether a ticket is that of a session, open or not; each is, where nobody can tell."""
+        ask = getattr(self._exchange, "knows", None)
+        return ask is None or bool(ask(ticket))
+
     def _why(self, ticket: str) -> str:
         """Return why the last call came to nothing, in words that quote nothing."""
         try:

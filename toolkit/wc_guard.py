@@ -99,6 +99,11 @@ class Guard:
         if tell is not None:
             tell(ticket)
 
+    def knows(self, ticket: str) -> bool:
+        """Return whether a ticket is that of a session, open or not; each is, where nobody can tell."""
+        ask = getattr(self._exchange, "knows", None)
+        return ask is None or bool(ask(ticket))
+
 
 def _told(answer: tuple[str, ...]) -> bool | None:
     """Return whether the password was right, as far as the answer tells: ``busy`` comes of errors, too."""

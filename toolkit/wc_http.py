@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -74,15 +74,14 @@ class Front:
         What answers a GET of each path but ``/``; by default those pages that ``health`` alone can fill.
     receiving : callable, optional
         Is told the ticket of a call that takes long to arrive.
+    knows : callable, optional
+        Says whether a ticket is that of a session, open or not.
     pace : Pace, optional
         How slow a body may be.
     behind_proxy : bool, optional
         The client is whom the last entry of ``X-Forwarded-For`` names.
-
-    Attributes
-    ----------
-    last_poll : datetime or None
-        When the Web Connector last called.
+    polled : callable, optional
+        Gives when the Web Connector last showed its password; of its other calls the ledger knows.
     """
 
     soap: WsgiApp
@@ -91,14 +90,15 @@ class Front:
     clock: Callable[[], dt.datetime] = dt.datetime.now
     pages: Mapping[str, Handler] | None = None
     receiving: Callable[[str], None] | None = None
+    knows: Callable[[str], bool] | None = None
     pace: Pace | None = None
     behind_proxy: bool = False
-    last_poll: dt.datetime | None = field(default=None, init=False)
+    polled: Callable[[], dt.datetime | None] = lambda: None
 
     def __post_init__(self) -> None:
         self._news = Seldom()
         self._pages = make_pages(self.health) if self.pages is None else self.pages
-        self._bodies = Bodies(self.max_body, receiving=self.receiving, pace=self.pace)
+        self._bodies = Bodies(self.max_body, receiving=self.receiving, knows=self.knows, pace=self.pace)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
@@ -170,7 +170,7 @@ class Front:
 
     def _page(self, path: str, environ: Mapping[str, Any]) -> Page:
         authorization = str(environ.get("HTTP_AUTHORIZATION", ""))
-        return self._pages[path](PageRequest(self.clock(), authorization, self.last_poll))
+        return self._pages[path](PageRequest(self.clock(), authorization, self.polled()))
 
     def _call(self, environ: dict[str, Any]) -> Page:
         _require_xml(environ)
@@ -182,7 +182,6 @@ class Front:
                 answer = self._through(plain)
             except ProtocolError as error:
                 raise Refused(400, f"This is no call of the Web Connector: {error}.") from error
-        self.last_poll = self.clock()
         reached(BEFORE_REPLY)
         return answer
 
@@ -295,8 +294,11 @@ class Server:
         self._behind_proxy, self._pace = behind_proxy, pace
         self._attempts = Attempts()
         self._guard: Guard | None = None
+        self._polled: Callable[[], dt.datetime | None] = lambda: None
         if exchange is None:
-            exchange = self._guard = Guard(Told(Exchange(workspace)), workspace, self._attempts)
+            ours = Exchange(workspace)
+            self._polled = lambda: ours.last_poll
+            exchange = self._guard = Guard(Told(ours), workspace, self._attempts)
         self._exchange: Conversation = exchange
         self._servers: list[LimitedServer] = []
         self._threads: list[threading.Thread] = []
@@ -343,8 +345,10 @@ class Server:
             max_body=settings["max_envelope_mb"] << 20,
             pages=make_pages(health, self._workspace, self._attempts),
             receiving=getattr(self._exchange, "receiving", None),
+            knows=getattr(self._exchange, "knows", None),
             pace=self._pace or Pace(tell_seconds=often),
             behind_proxy=self._behind_proxy,
+            polled=self._polled,
         )
 
     def ask_to_stop(self) -> None:
