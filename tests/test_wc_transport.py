@@ -126,6 +126,16 @@ def test_what_is_no_chunk(sent: bytes) -> None:
     assert not chunks.finished
 
 
+@pytest.mark.parametrize(("count", "size", "taken"), [(1000, 1, True), (1100, 1, False), (1100, 64, True)])
+def test_many_chunks_are_not_short(count: int, size: int, taken: bool) -> None:
+    sent = b"%x\r\n%s\r\n" % (size, b"x" * size) * count + b"0\r\n\r\n"
+    chunks, got = Chunks(io.BufferedReader(io.BytesIO(sent))), 0
+    with contextlib.nullcontext() if taken else pytest.raises(ValueError, match="too short"):
+        while block := chunks.read(1 << 16):
+            got += len(block)
+    assert (got == count * size, chunks.finished) == (taken, taken)
+
+
 def test_a_body_with_two_lengths_is_refused() -> None:
     front = Front(make_app(Scripted()), lambda: GOOD)
     reply = ask(front, body=document("getLastError"), HTTP_TRANSFER_ENCODING="chunked")
@@ -669,6 +679,40 @@ def test_where_threads_are_few_a_silent_body_holds_none(
 
 
 @pytest.mark.network
+@pytest.mark.parametrize("behind_proxy", [False, True])
+def test_no_client_has_all_the_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind_proxy: bool
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "is_loopback", lambda host: False)
+    monkeypatch.setattr(wc_cheroot, "CROWDED_SECONDS", 20)
+    made = Workspace.create(
+        tmp_path / "acme", company="Acme", password=PASSWORD, url="https://a.example.com/"
+    )
+    with (
+        made as ws,
+        serving(ws, exchange=Scripted(), host="127.0.0.1", behind_proxy=behind_proxy) as server,
+        contextlib.ExitStack() as open_lines,
+    ):
+        threads = server._servers[0].requests
+        lines = [open_lines.enter_context(Line(server)).head(500) for _ in range(8)]
+        until(lambda: threads.idle == wc_cheroot.THREADS - 8)
+        lines += [open_lines.enter_context(Line(server)).head(500) for _ in range(4)]
+        if behind_proxy:
+            until(lambda: threads.idle == wc_cheroot.THREADS - 12)
+        else:
+            refused = [line.reply().status for line in lines[8:]]
+            assert refused == [503] * 4
+            assert (threads.idle, threads.qsize) == (wc_cheroot.THREADS - 8, 0)
+            with Line(server) as another:
+                assert another.send(_GET).reply().status == 503
+        for line in lines:
+            line.close()
+        until(lambda: threads.idle == wc_cheroot.THREADS)
+        with Line(server) as another:
+            assert another.send(_GET).reply().status == 200
+
+
+@pytest.mark.network
 def test_strangers_who_say_nothing_make_room(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wc_cheroot, "WAITING", 20)
     with serving(ws, exchange=Scripted(), host="127.0.0.1") as server, contextlib.ExitStack() as open_lines:
@@ -903,8 +947,11 @@ def test_who_calls(
 
 @pytest.mark.network
 def test_behind_a_proxy(tmp_path: Path, ws: Workspace) -> None:
-    with pytest.raises(UsageError, match=r"begins with https://, and http://localhost:8085/ does not"):
+    with pytest.raises(
+        UsageError, match=r"begins with https://, and http://localhost:8085/ does not"
+    ) as caught:
         Server(ws, exchange=Scripted(), behind_proxy=True)
+    assert "`toolkit qwc --url https://...`" in str(caught.value)
     url = "https://billing.example.com/"
     exchange = Callers()
     with (

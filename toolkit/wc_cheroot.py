@@ -52,6 +52,8 @@ HEADER_BYTES = 32 * 1024
 THREADS = 32
 QUEUED = 64
 """How many connections may wait for a thread; whoever comes then is turned away."""
+PER_CLIENT = 8
+"""How many threads, and places in the queue for them, one client has that is not this machine."""
 TURNED_AWAY = 32
 """How many may wait to hear that there is no place; others hear nothing."""
 WAITING = 100
@@ -164,6 +166,14 @@ class _Threads(ThreadPool):
     """
 
     _queue: Any
+    _threads: Any
+
+    def held_by(self, client: str) -> int:
+        """Return how many connections of a client are served, or wait to be."""
+        with self._queue.mutex:
+            waiting = list(self._queue.queue)
+        lines = (*waiting, *(thread.conn for thread in self._threads))
+        return sum(isinstance(line, _Connection) and line.remote_addr == client for line in lines)
 
     def stop(self, timeout: float = STOP_SECONDS) -> None:
         """Answer what is begun, close what is not, and after so many seconds whatever is left."""
@@ -258,13 +268,17 @@ class LimitedServer(CherootServer):
         Bound; closed by ``stop``.
     app : WSGI application
         Called from several threads. What it does not read of a body is read after its answer, for a while.
+    behind_proxy : bool, optional
+        All calls come from one address, whoever makes them: it may take all the threads.
     """
 
     ConnectionClass = _Connection
     _connections: Any
     _unservicable_conns: Any
 
-    def __init__(self, listening: socket.socket, app: WsgiApp) -> None:
+    requests: _Threads
+
+    def __init__(self, listening: socket.socket, app: WsgiApp, *, behind_proxy: bool = False) -> None:
         super().__init__(
             listening.getsockname()[:2],
             app,
@@ -273,7 +287,7 @@ class LimitedServer(CherootServer):
             timeout=READ_SECONDS,
             shutdown_timeout=STOP_SECONDS,
         )
-        self._listening = listening
+        self._listening, self._by_client = listening, not behind_proxy
         # Nobody waits for a place in the queue: it would be the thread that accepts all others.
         self.requests = _Threads(self, THREADS, accepted_queue_size=QUEUED, accepted_queue_timeout=0)
         self._unservicable_conns = queue.Queue(TURNED_AWAY)
@@ -303,6 +317,9 @@ class LimitedServer(CherootServer):
             self._connections.put(conn)
             return
         try:
+            client = str(conn.remote_addr)
+            if self._by_client and not is_loopback(client) and self.requests.held_by(client) >= PER_CLIENT:
+                raise queue.Full
             self.requests.put(conn)
         except queue.Full:
             try:

@@ -285,7 +285,8 @@ class Server:
         if behind_proxy and not workspace.url.startswith("https://"):
             raise UsageError(
                 f"behind a proxy the Web Connector's URL begins with https://, and {workspace.url} does not: "
-                "make the workspace with the proxy's URL"
+                "name the proxy's with `toolkit qwc --url https://...`, and give the new .qwc file to the "
+                "Web Connector"
             )
         if not 0 <= port <= 65535:
             raise UsageError(f"port {port}: there are ports from 1 to 65535 (0: any free one)")
@@ -327,7 +328,7 @@ class Server:
                 sock.close()
             raise
         for sock in listening:
-            server = LimitedServer(sock, front)
+            server = LimitedServer(sock, front, behind_proxy=self._behind_proxy)
             server.ssl_adapter = self._tls
             server.prepare()
             thread = threading.Thread(target=server.serve, name=f"serve {sock.getsockname()[0]}", daemon=True)

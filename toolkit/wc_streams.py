@@ -26,6 +26,10 @@ WRITE_RATE = 50_000
 LINE_BYTES = 4096
 """Longest line between two chunks, and longest trailer."""
 MOST_TRAILERS = 64
+LEAST_CHUNK = 64
+"""Bytes that a chunk must have on average: each of them costs time, however short it is."""
+SHORT_CHUNKS = 1000
+"""How many may be shorter."""
 DRAINED = 1 << 20
 """Bytes of a body that nobody wants which are still read, so that its sender gets to see the answer."""
 TIMED_OUT = "timed out"
@@ -128,6 +132,7 @@ class Chunks:
 
     def __init__(self, stream: Any) -> None:
         self._stream, self._left = stream, 0
+        self._count = self._bytes = 0
         self.finished = False
 
     def read(self, size: int) -> bytes:
@@ -135,7 +140,10 @@ class Chunks:
         if self.finished:
             return b""
         if not self._left:
+            if self._count > SHORT_CHUNKS and self._bytes < LEAST_CHUNK * self._count:
+                raise ValueError("the chunks are too short")
             self._left = self._next_length()
+            self._count, self._bytes = self._count + 1, self._bytes + self._left
             if not self._left:
                 return self._end()
         block: bytes = self._stream.read1(min(size, self._left))
