@@ -162,6 +162,21 @@ def test_the_company_file_of_the_settings_is_asked_for(world: World) -> None:
     assert world.authenticate()[1] == r"C:\Rehearsal\company.qbw"
 
 
+def test_a_poll_is_noted_whatever_comes_of_it(world: World) -> None:
+    exchange, clock = world.exchange, world.clock
+    assert exchange.authenticate(world.ws.user, "another password") == ("", "nvu")
+    assert exchange.last_error("made up")
+    assert exchange.close("made up") == "OK"
+    assert exchange.last_poll is None
+    for word in ("none", "", "busy"):
+        clock.wait(30)
+        assert world.authenticate()[1] == word
+        assert exchange.last_poll is not None
+        assert (clock.now - exchange.last_poll).total_seconds() < 1
+        if word == "none":
+            three(world)
+
+
 def test_a_session_that_is_silent_is_taken_over_and_told_so(world: World) -> None:
     three(world)
     old = world.open()

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 import requests
@@ -217,7 +218,7 @@ def test_what_is_no_call_is_a_plain_answer(
     said = reply.body.decode() + "".join(record.getMessage() for record in caplog.records)
     assert not re.search(r"Traceback|hunter2|\.py", said)
     assert exchange.calls == []
-    assert front.last_poll is None
+    assert b'"last_poll": null' in ask(front, "GET", "/healthz").body
 
 
 # --- our own mistakes ---------------------------------------------------------------------------------------
@@ -294,10 +295,14 @@ def test_a_flood_of_what_is_refused_is_told_of_once_a_minute(
 
 
 def test_the_support_page_tells_health_last_poll_and_queue(front: Front) -> None:
+    polls: list[dt.datetime | None] = [None]
+    front.polled = lambda: polls[-1]
     before = ask(front, "GET", "/support").body.decode()
     assert "never yet" in before
     assert "<th>Jobs waiting for the Web Connector<td>2" in before
-    ask(front, body=document("getLastError"))
+    ask(front, body=document("getLastError"))  # anybody can
+    assert "never yet" in ask(front, "GET", "/support").body.decode()
+    polls.append(NOW)
     after = ask(front, "GET", "/support")
     assert "2026-01-15 12:00, just now" in after.body.decode()
     assert "script" not in after.body.decode()
@@ -305,6 +310,21 @@ def test_the_support_page_tells_health_last_poll_and_queue(front: Front) -> None
     assert ask(front, "GET", "/healthz").body == (
         b'{"status": "ok", "workspace": "abc123", "last_poll": "2026-01-15T12:00:00"}'
     )
+
+
+def test_a_poll_is_a_call_with_the_right_password(tmp_path: Path) -> None:
+    with Workspace.create(tmp_path / "w", company="Test Works", password=PASSWORD, rehearsal=True) as ws:
+        front = Server(ws)._front()
+
+        def authenticate(password: str) -> bytes:
+            who = f"<strUserName>{ws.user}</strUserName><strPassword>{escape(password)}</strPassword>"
+            ask(front, body=document("authenticate", who))
+            return ask(front, "GET", "/healthz").body
+
+        for operation in ("getLastError", "closeConnection", "serverVersion"):
+            ask(front, body=document(operation, "<ticket>made up</ticket>"))
+        assert b'"last_poll": null' in authenticate("another password")
+        assert b'"last_poll": "20' in authenticate(PASSWORD)
 
 
 def test_the_later_of_two_calls_counts() -> None:

@@ -65,6 +65,11 @@ class Exchange:
     workspace : Workspace
         Open for writing.
 
+    Attributes
+    ----------
+    last_poll : datetime or None
+        When somebody last authenticated with the right password, whatever came of it.
+
     Raises
     ------
     WorkspaceMoved
@@ -76,6 +81,7 @@ class Exchange:
         self._ledger = workspace.ledger
         require_here(workspace.path, self._ledger)  # a copied folder must not send too
         self._next = NextDocument(workspace)
+        self.last_poll: dt.datetime | None = None
         self._calls = threading.RLock()  # one conversation: calls never overlap, whatever the client does
 
     # --- the calls ------------------------------------------------------------------------------------
@@ -85,6 +91,7 @@ class Exchange:
         try:
             if not self._ws.verify_password(user, password):
                 return "", NVU
+            self.last_poll = self._ledger.now()
             # A landing takes as long as it takes: its session lives, and no thread is kept waiting for it.
             if not self._calls.acquire(timeout=CALL_WAIT):
                 return "", BUSY
