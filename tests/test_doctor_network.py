@@ -14,6 +14,7 @@ import ssl
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from cli_world import Toolkit
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from web_connector_calls import Scripted
+from web_connector_calls import Scripted, document
 
 from toolkit import doctor_network, wc_certificate, workspace_config
 from toolkit.doctor import Check, examine
@@ -400,6 +401,23 @@ def test_pages_that_the_web_connector_does_not_get(ws: Workspace, status: dict[s
     assert not good
     assert code in message
     assert f"status {next(iter(status.values()))}" in message
+
+
+@pytest.mark.network
+def test_only_whoever_has_the_password_counts_as_the_web_connector(ws: Workspace) -> None:
+    served = Server(ws, "localhost", 0)
+    served.start()
+    try:
+        stranger = document("getLastError", "<ticket>made up</ticket>")
+        guess = document("authenticate", "<strUserName>blubilling</strUserName><strPassword>no</strPassword>")
+        right = document("authenticate", "<strUserName>blubilling</strUserName><strPassword>pw</strPassword>")
+        for call, good in ((stranger, False), (guess, False), (right, True)):
+            headers = {"Content-Type": "text/xml; charset=utf-8"}
+            with urllib.request.urlopen(urllib.request.Request(served.url, call, headers)) as answer:
+                assert answer.status == 200
+            assert said_of(ws, "last call", served.url)[0] is good
+    finally:
+        served.stop()
 
 
 def test_a_support_page_that_is_accepted_is_enough() -> None:
