@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import re
@@ -175,3 +176,38 @@ def test_spoilt_bytes_over_sockets(server: Watched) -> None:
     check_flat(before, server.held())
     assert all(seen[status] > 1 for status in (200, 400, 404, 405, 411, 413, 415)), seen
     assert requests.get(f"{server.url}healthz", timeout=30).status_code == 200
+
+
+@contextlib.contextmanager
+def peak(pid: int) -> Iterator[list[int]]:
+    """Give, once it is over, by how much a process held more at most than it did before."""
+    place, grown = PROC / str(pid), [0]
+    (place / "clear_refs").write_text("5")  # which sets its peak to what it holds now
+    before = held(pid).memory
+    yield grown
+    found = re.search(r"VmHWM:\s+(\d+) kB", (place / "status").read_text())
+    assert found
+    grown[0] = int(found[1]) * 1024 - before
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("part", ["<a/>", "<a/>b", "\x01", "&#1;", "<!---->", "<![CDATA[]]>"])
+def test_a_body_takes_little_more_memory_than_it_is_long(server: Watched, part: str) -> None:
+    names = f"<strUserName>blubilling</strUserName><strPassword>{PASSWORD}</strPassword>"
+    headers = {"Content-Type": "text/xml"}
+    answers = [requests.post(server.url, document("authenticate", names), headers=headers, timeout=30)]
+    (ticket,) = re.findall(r"string>([0-9a-f]{32})<", answers[0].text)
+
+    def post(ticket: str, size: int) -> int:
+        said = f"<ticket>{ticket}</ticket><response>{part * (size // len(part))}</response>"
+        body = document("receiveResponseXML", said)
+        return requests.post(server.url, body, headers=headers, timeout=60).status_code
+
+    seen = (200,) if "CDATA" in part else (400,)
+    post("stranger", MB // 2)  # what is made once is made
+    with peak(server.pid) as grown, ThreadPoolExecutor(8) as pool:
+        assert {*pool.map(lambda _: post("stranger", MB), range(32))} == {*seen}
+    assert grown[0] < 6 * 8 * MB, f"{grown[0] / MB:.0f} MB for 8 at a time of 1 MB"
+    with peak(server.pid) as grown:
+        assert post(ticket, 8 * MB) in seen
+    assert grown[0] < 6 * 8 * MB, f"{grown[0] / MB:.0f} MB for one of 8 MB"
