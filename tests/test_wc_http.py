@@ -536,6 +536,22 @@ def test_a_refused_body_does_not_become_the_next_request(server: Server) -> None
 
 
 @pytest.mark.network
+def test_a_long_body_on_a_slow_line_may_take_as_long_as_its_rate(
+    ws: Workspace, exchange: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "BODY_SECONDS", 0.3)
+    server = Server(ws, port=0, exchange=exchange)
+    server.start()
+    try:
+        pieces = [b"<a>" + b"x" * 5000] * 4  # 20 kB in 1.2 seconds: faster than READ_RATE
+        head = post(f"Content-Type: text/xml\r\nContent-Length: {sum(map(len, pieces))}", b"")
+        answer = raw(("127.0.0.1", port_of(server)), head, *pieces, pause=0.4)
+        assert answer.startswith(b"HTTP/1.1 400"), "it is no call, but it was read"
+    finally:
+        server.stop()
+
+
+@pytest.mark.network
 def test_a_slow_client_is_sent_away_and_holds_nobody_up(
     ws: Workspace, exchange: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

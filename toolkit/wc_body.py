@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.wc_streams import DRAINED, Chunks, Whole
+from toolkit.wc_streams import DRAINED, READ_RATE, Chunks, Whole
 
 __all__ = ["LARGE", "MAX_BODY", "Bodies", "OneShot", "Pace", "Refused", "drain"]
 
@@ -60,7 +60,7 @@ class Pace:
 
     tell_seconds: float = 10.0
     patience_seconds: float = 30.0
-    least_rate: float = 10_000.0
+    least_rate: float = float(READ_RATE)
 
 
 class OneShot:

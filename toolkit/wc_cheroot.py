@@ -30,7 +30,7 @@ from toolkit.errors import UsageError
 from toolkit.event_log import event
 from toolkit.wc_heads import Request
 from toolkit.wc_server import WsgiApp
-from toolkit.wc_streams import DRAINED, Chunks, Whole, make_file
+from toolkit.wc_streams import DRAINED, READ_RATE, Chunks, Whole, make_file
 
 __all__ = ["LimitedServer", "is_loopback", "listen", "tls_adapter"]
 
@@ -40,8 +40,8 @@ HEADER_SECONDS = 10
 """Until the headers of a request are there; the TLS handshake included."""
 CROWDED_SECONDS = 2
 """Until the headers are there, and longest silence within a body, while most threads are taken."""
-BODY_SECONDS = 900
-"""Until a body is there: 256 MB on a line of 2.5 Mbit/s."""
+BODY_SECONDS = 60
+"""Until a body is there, and besides what it takes at READ_RATE: 100 MB on a slow line are hours."""
 STOP_SECONDS = 60
 """Until the calls in hand are answered, when the server stops; then their lines are closed."""
 DRAIN_SECONDS = 5.0
@@ -199,13 +199,11 @@ class _Gateway(Gateway_10):
     def get_environ(self) -> Any:
         request = self.req
         stream = request.conn.rfile
-        stream.raw.deadline = time.monotonic() + BODY_SECONDS  # the headers are there
+        length = int(request.inheaders.get(b"Content-Length", 0))
+        most = request.server.max_request_body_size if request.chunked_read else length
+        stream.raw.deadline = time.monotonic() + BODY_SECONDS + most / READ_RATE  # the headers are there
         stream.raw.patience = request.conn.patience
-        request.rfile = (
-            Chunks(stream)
-            if request.chunked_read
-            else Whole(stream, int(request.inheaders.get(b"Content-Length", 0)))
-        )
+        request.rfile = Chunks(stream) if request.chunked_read else Whole(stream, length)
         return super().get_environ()  # type: ignore[no-untyped-call]
 
     def respond(self) -> None:

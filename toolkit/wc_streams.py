@@ -19,6 +19,8 @@ from cheroot.makefile import StreamReader
 
 __all__ = ["DRAINED", "Chunks", "Whole", "Writer", "make_file"]
 
+READ_RATE = 10_000
+"""Bytes a second with which a body must come."""
 WRITE_SECONDS = 30.0
 """Until an answer is taken, at the least."""
 WRITE_RATE = 50_000
