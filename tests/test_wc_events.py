@@ -74,6 +74,15 @@ def test_a_poll_without_a_session_is_told(
     assert told(caplog) == events
 
 
+def test_a_code_of_success_beside_an_answer_is_no_warning(
+    exchange: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    Told(exchange).take_answer("t", b"<QBXML/>", "0x00000000", "")
+    ((level, name, fields),) = told(caplog)
+    assert (level, name) == ("INFO", "answer_taken")
+    assert "reason" not in fields
+
+
 def test_what_goes_wrong_is_told_in_our_words(exchange: Scripted, caplog: pytest.LogCaptureFixture) -> None:
     exchange.percent, exchange.request = -1, ""
     exchange.error = f"A dialog window is open in QuickBooks. {SAID}"

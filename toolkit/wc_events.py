@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.event_log import event
 from toolkit.exchange import number_of
+from toolkit.quickbooks_codes import is_failure
 from toolkit.wc_attempts import CALLER
 from toolkit.wc_support import in_public
 
@@ -58,10 +59,10 @@ class Told:
 
     def take_answer(self, ticket: str, response: str | bytes, hresult: str, message: str) -> int:
         """Return what the exchange returns."""
-        began, length = time.monotonic(), len(response)
+        began, length, failed = time.monotonic(), len(response), is_failure(response, hresult, message)
         percent = self._exchange.take_answer(ticket, response, hresult, message)
         del response
-        bad = percent < 0 or bool(hresult.strip())
+        bad = percent < 0 or failed
         event(
             "answer_taken",
             level=logging.WARNING if bad else logging.INFO,
