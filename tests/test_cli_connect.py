@@ -255,6 +255,17 @@ def test_a_short_password_that_was_set_before_goes_on(folder: Path) -> None:
     assert knows(folder, "short")
 
 
+def test_password_sets_one_that_is_missing(
+    toolkit: Toolkit, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "workspace.toml"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "password_hash" not in line), encoding="utf-8")
+    monkeypatch.setenv("TOOLKIT_WC_PASSWORD", "a new password")
+    assert toolkit("-w", folder, "password").code == 0
+    assert knows(folder, "a new password")
+
+
 def test_password_mends_a_damaged_hash(
     toolkit: Toolkit, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,7 @@ def test_no_workspace_there(tmp_path: Path) -> None:
         ("version = 1", "version = 0", "of version 0; .*: open it with the toolkit that made it"),
         ("version = 1", "", "has no version: it was not made by this toolkit"),
         ("[workspace]", "[workspace", "is damaged .*: correct it or restore it"),
-        ("file_id", "file", "is damaged"),
+        ("file_id", "file", r"is damaged \(workspace.file is nothing we know\)"),
     ],
 )
 def test_a_workspace_of_another_kind_is_refused(ws: Workspace, old: str, new: str, said: str) -> None:

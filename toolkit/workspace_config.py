@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,10 +81,14 @@ def load(folder: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise WorkspaceError(f"{path} is damaged ({error}): correct it or restore it") from error
     _require_version(path, data.get("version"))
-    try:
-        return Config(**data["workspace"], settings=_settings(data.get("settings", {})))
-    except (KeyError, TypeError) as error:
-        raise WorkspaceError(f"{path} is damaged ({error}): correct it or restore it") from error
+    given = data.get("workspace")
+    # A hash that is missing `toolkit password` sets.
+    known = {"password_hash": "", **given} if isinstance(given, dict) else {}
+    names = {field.name for field in fields(Config)} - {"settings"}
+    if wrong := sorted(names ^ known.keys()):
+        about = f"workspace.{wrong[0]} is {'missing' if wrong[0] in names else 'nothing we know'}"
+        raise WorkspaceError(f"{path} is damaged ({about}): correct it or restore it")
+    return Config(**known, settings=_settings(data.get("settings", {})))
 
 
 def save(folder: Path, config: Config) -> None:
