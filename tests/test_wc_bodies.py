@@ -102,7 +102,21 @@ def test_a_body_may_not_live_on_how_fast_it_began() -> None:
     with pytest.raises(Refused, match="too slowly") as caught, bodies.read(environ(stream)):
         pass
     assert caught.value.status == 408
-    assert seconds <= 80, "it lived on for its average"
+    assert seconds <= 120, "it lived on for its average"
+
+
+@pytest.mark.parametrize("pause_at", [22 * PACKET, 26 * PACKET, 32 * PACKET])
+def test_a_body_may_pause_once_and_end_late(pause_at: int) -> None:
+    seconds = 0.0
+
+    def arrives() -> None:
+        nonlocal seconds
+        seconds += 29 if stream.tell() == pause_at else 1.5
+
+    stream = Stream(answer(2 * LARGE), packet=arrives)
+    bodies = Bodies(pace=Pace(patience_seconds=30, least_rate=40_000), clock=lambda: seconds)
+    with bodies.read(environ(stream)) as body:
+        assert body.length > 2 * LARGE
 
 
 def test_who_knows_a_ticket(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

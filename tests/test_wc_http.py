@@ -547,6 +547,10 @@ def test_a_long_body_on_a_slow_line_may_take_as_long_as_its_rate(
         head = post(f"Content-Type: text/xml\r\nContent-Length: {sum(map(len, pieces))}", b"")
         answer = raw(("127.0.0.1", port_of(server)), head, *pieces, pause=0.4)
         assert answer.startswith(b"HTTP/1.1 400"), "it is no call, but it was read"
+        head = post("Content-Type: text/xml\r\nTransfer-Encoding: chunked", b"")
+        chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces]
+        answer = raw(("127.0.0.1", port_of(server)), head, *chunks, b"0\r\n\r\n", pause=0.4)
+        assert answer.startswith(b"HTTP/1.1 400")
     finally:
         server.stop()
 

@@ -679,10 +679,13 @@ def test_where_threads_are_few_a_silent_body_holds_none(
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("behind_proxy", [False, True])
+@pytest.mark.parametrize(("behind_proxy", "apart"), [(False, False), (True, False), (False, True)])
 def test_no_client_has_all_the_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind_proxy: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind_proxy: bool, apart: bool
 ) -> None:
+    if apart:  # as those of other networks are
+        clients = map(str, itertools.count())
+        monkeypatch.setattr(wc_cheroot, "client_of", lambda address: next(clients))
     monkeypatch.setattr(wc_cheroot, "is_loopback", lambda host: False)
     monkeypatch.setattr(wc_cheroot, "CROWDED_SECONDS", 20)
     made = Workspace.create(
@@ -697,7 +700,7 @@ def test_no_client_has_all_the_threads(
         lines = [open_lines.enter_context(Line(server)).head(500) for _ in range(8)]
         until(lambda: threads.idle == wc_cheroot.THREADS - 8)
         lines += [open_lines.enter_context(Line(server)).head(500) for _ in range(4)]
-        if behind_proxy:
+        if behind_proxy or apart:
             until(lambda: threads.idle == wc_cheroot.THREADS - 12)
         else:
             refused = [line.reply().status for line in lines[8:]]
@@ -799,7 +802,10 @@ def held_before_the_reply() -> Iterator[tuple[threading.Event, threading.Event]]
 
 
 @pytest.mark.network
-def test_a_server_that_stops_answers_what_it_has_and_opens_no_session(world: World) -> None:
+def test_a_server_that_stops_answers_what_it_has_and_opens_no_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wc_cheroot, "CROWDED_SECONDS", 0.1)
     world.ws.queue_import("items")
     call = document("getLastError", f"<ticket>{TICKET}</ticket>")
     login = document(
@@ -824,6 +830,7 @@ def test_a_server_that_stops_answers_what_it_has_and_opens_no_session(world: Wor
         for host in others:  # nobody listens any more, while the first call is still in hand
             with pytest.raises(OSError):
                 Line(server, host)
+        time.sleep(1.0)  # a pause in an upload, which is no crowd
         for line in begun:
             assert line.send(login[20:]).reply().results == ["", "busy"]
         assert stopping.is_alive()

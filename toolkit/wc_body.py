@@ -53,9 +53,9 @@ class Pace:
     tell_seconds : float
         How often the session is told that its answer is still arriving.
     patience_seconds : float
-        For so long a body may come as slowly as it likes, or not at all.
+        For so long a body may come as slowly as it likes.
     least_rate : float
-        Bytes a second that must have come in each such stretch, on average.
+        Bytes a second that must have come, on average, in one of two such stretches.
     """
 
     tell_seconds: float = 10.0
@@ -127,7 +127,8 @@ class Bodies:
             for block in _blocks(environ["wsgi.input"], self._limit + 1 if wanted is None else wanted):
                 arrived.write(block)
                 size, now = arrived.tell(), self._clock()
-                stretch.require(size, now)
+                if size != wanted:  # all of it is there, however late
+                    stretch.require(size, now)
                 if size > LARGE:
                     if not held:
                         self._require_known(arrived)
@@ -176,14 +177,17 @@ class _Stretch:
 
     def __init__(self, pace: Pace, now: float) -> None:
         self._pace, self._began, self._before = pace, now, 0
+        self._was_slow = False
 
     def require(self, size: int, now: float) -> None:
         seconds = now - self._began
         if seconds <= self._pace.patience_seconds:
             return
-        if size - self._before < self._pace.least_rate * seconds:
+        slow = size - self._before < self._pace.least_rate * seconds
+        if slow and (self._was_slow or not self._before):
             raise Refused(408, "The body arrives too slowly.")
-        self._began, self._before = now, size
+        # One slow stretch may be a single pause, if it began well.
+        self._began, self._before, self._was_slow = now, size, slow
 
 
 def _ticket(arrived: io.BytesIO) -> str | None:

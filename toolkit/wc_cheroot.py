@@ -28,6 +28,7 @@ from cheroot.wsgi import Server as CherootServer
 
 from toolkit.errors import UsageError
 from toolkit.event_log import event
+from toolkit.wc_attempts import client_of
 from toolkit.wc_heads import Request
 from toolkit.wc_server import WsgiApp
 from toolkit.wc_streams import DRAINED, READ_RATE, Chunks, Whole, make_file
@@ -42,6 +43,8 @@ CROWDED_SECONDS = 2
 """Until the headers are there, and longest silence within a body, while most threads are taken."""
 BODY_SECONDS = 60
 """Until a body is there, and besides what it takes at READ_RATE: 100 MB on a slow line are hours."""
+CHUNKED_SECONDS = 3600
+"""Until a body is there that does not say how long it is; a proxy sends such, from nearby."""
 STOP_SECONDS = 60
 """Until the calls in hand are answered, when the server stops; then their lines are closed."""
 DRAIN_SECONDS = 5.0
@@ -74,6 +77,7 @@ class _Connection(HTTPConnection):
     RequestHandlerClass = Request
     rbufsize = 1 << 16
     spoke = False  # whether anything came from the client yet
+    client = ""  # all that is one client, of its address
 
     def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
         super().__init__(server, sock, make_file)
@@ -81,7 +85,9 @@ class _Connection(HTTPConnection):
     def patience(self, most: float = READ_SECONDS) -> float:
         """Return for how many seconds it may keep a thread waiting, as things are now."""
         threads = self.server.requests
-        return most if 2 * threads.idle >= threads.min else min(most, CROWDED_SECONDS)
+        # One that stops has no idle threads any more, and no crowd either: nobody waits for one.
+        calm = 2 * threads.idle >= threads.min or not self.server.ready
+        return most if calm else min(most, CROWDED_SECONDS)
 
     def communicate(self) -> Any:
         self.rfile.raw.deadline = time.monotonic() + self.patience(HEADER_SECONDS)
@@ -173,7 +179,7 @@ class _Threads(ThreadPool):
         with self._queue.mutex:
             waiting = list(self._queue.queue)
         lines = (*waiting, *(thread.conn for thread in self._threads))
-        return sum(isinstance(line, _Connection) and line.remote_addr == client for line in lines)
+        return sum(isinstance(line, _Connection) and line.client == client for line in lines)
 
     def stop(self, timeout: float = STOP_SECONDS) -> None:
         """Answer what is begun, close what is not, and after so many seconds whatever is left."""
@@ -200,8 +206,8 @@ class _Gateway(Gateway_10):
         request = self.req
         stream = request.conn.rfile
         length = int(request.inheaders.get(b"Content-Length", 0))
-        most = request.server.max_request_body_size if request.chunked_read else length
-        stream.raw.deadline = time.monotonic() + BODY_SECONDS + most / READ_RATE  # the headers are there
+        seconds = CHUNKED_SECONDS if request.chunked_read else BODY_SECONDS + length / READ_RATE
+        stream.raw.deadline = time.monotonic() + seconds  # the headers are there
         stream.raw.patience = request.conn.patience
         request.rfile = Chunks(stream) if request.chunked_read else Whole(stream, length)
         return super().get_environ()  # type: ignore[no-untyped-call]
@@ -311,12 +317,12 @@ class LimitedServer(CherootServer):
         would hold up everybody until they are timed out.
         """
         if not conn.spoke:
-            conn.spoke = True  # when it comes here again
+            conn.spoke, conn.client = True, client_of(str(conn.remote_addr))  # when it comes here again
             self._connections.put(conn)
             return
         try:
-            client = str(conn.remote_addr)
-            if self._by_client and not is_loopback(client) and self.requests.held_by(client) >= PER_CLIENT:
+            strange = self._by_client and not is_loopback(str(conn.remote_addr))
+            if strange and self.requests.held_by(conn.client) >= PER_CLIENT:
                 raise queue.Full
             self.requests.put(conn)
         except queue.Full:
