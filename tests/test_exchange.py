@@ -26,8 +26,8 @@ from exchange_world import (
 )
 from rehearsal_company import ACME
 
+from toolkit import doctor_tables, extract, set_answers, workspace_config
 from toolkit import exchange as exchange_module
-from toolkit import extract, set_answers, workspace_config
 from toolkit.errors import LedgerError, ProtocolError, RequestRefused, ToolkitError, WorkspaceLocked
 from toolkit.exchange import ENDED, FAILED, NOTHING, TICKET_HOURS, Exchange, number_of
 from toolkit.exchange_owed import OWED
@@ -1387,3 +1387,160 @@ def test_what_a_cancelled_export_did_lands_once_the_tables_are_free(
     assert world.authenticate() == ("", "none")
     assert len(world.ws.read("quickbooks.invoices")) == 3
     assert owed(world, ticket) == []
+
+
+# --- an answer counts, and its job ends before a session closed over it
+
+
+def resent(world: World, number: int) -> None:
+    """The session that sent the set closed without its answer; another one takes it."""
+    ticket = world.open()
+    world.company.process(world.ask(ticket, first=True))
+    world.exchange.close(ticket)
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    world.ws.ledger.cancel(number, "tester")
+    world.exchange.close(ticket)
+
+
+def late_answer(world: World, number: int) -> None:
+    ticket = world.open()
+    answer = world.company.process(world.ask(ticket, first=True))
+    world.exchange.close(ticket)
+    assert world.answer(ticket, answer) == FAILED
+    world.ws.ledger.cancel(number, "tester")
+
+
+def late_answer_beside_another(world: World, number: int) -> None:
+    """It comes while another session is open, which owes it from then on."""
+    ticket = world.open()
+    answer = world.company.process(world.ask(ticket, first=True))
+    world.clock.wait(61)
+    later = world.open()
+    assert world.answer(ticket, answer) == FAILED
+    world.ws.ledger.cancel(number, "tester")
+    assert owed(world, later) == [number]
+
+
+def connection_lost(world: World, number: int) -> None:
+    ticket = answered(world)
+    world.ws.ledger.cancel(number, "tester")
+    lose(world, ticket)
+
+
+def connection_lost_before(world: World, number: int) -> None:
+    lose(world, answered(world))
+    world.ws.ledger.cancel(number, "tester")
+
+
+def expired(world: World, number: int) -> None:
+    ticket = answered(world)
+    world.ws.ledger.cancel(number, "tester")
+    world.clock.wait((TICKET_HOURS + 1) * 3600)
+    assert "expired" in world.exchange.close(ticket)
+
+
+def taken_over(world: World, number: int) -> None:
+    """The session that took over sent nothing of the job."""
+    world.ws.queue_import("items")
+    answered(world)
+    world.clock.wait(61)
+    ticket = world.open()
+    world.ws.ledger.cancel(number, "tester")
+    world.exchange.close(ticket)
+    world.finish()
+
+
+def taken_over_twice(world: World, number: int) -> None:
+    answered(world)
+    for _ in range(2):
+        world.clock.wait(61)
+        world.open()
+    world.ws.ledger.cancel(number, "tester")
+
+
+def answered(world: World) -> str:
+    """Open a session and let it take one answer; return its ticket."""
+    ticket = world.open()
+    world.carry(ticket, world.ask(ticket, first=True))
+    return ticket
+
+
+def lose(world: World, ticket: str) -> None:
+    assert world.exchange.connection_error(ticket, "0x80040402", "gone") == ""
+    assert world.exchange.connection_error(ticket, "0x80040402", "gone") == "done"
+    world.exchange.close(ticket)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        resent,
+        late_answer,
+        late_answer_beside_another,
+        connection_lost,
+        connection_lost_before,
+        expired,
+        taken_over,
+        taken_over_twice,
+    ],
+)
+def test_an_answer_that_counts_comes_to_the_tables_however_its_job_ends(
+    world: World, happens: Callable[[World, int], None]
+) -> None:
+    number = world.export(*(invoice(f"A{n}", "1.00") for n in range(1, 6)))
+    happens(world, number)
+    world.clock.wait(61)
+    assert world.authenticate() == ("", "none")
+    assert sorted(world.statuses().values()) == ["applied"] * 3 + ["skipped"] * 2
+    assert len(world.ws.read("quickbooks.invoices")) == 3
+    last = world.ws.ledger.last_session()
+    assert last is not None
+    assert owed(world, last.ticket) == []
+    assert doctor_tables.landed(world.ws)[0]
+
+
+def test_while_nothing_landed_the_doctor_tells_of_jobs_that_ended(world: World) -> None:
+    number = world.export(*(invoice(f"A{n}", "1.00") for n in range(1, 6)))
+    ticket = answered(world)
+    lose(world, ticket)
+    assert owed(world, ticket) == [number]
+    assert doctor_tables.landed(world.ws)[0], "it goes on"
+    world.ws.ledger.cancel(number, "tester")
+    good, said = doctor_tables.landed(world.ws)
+    assert not good
+    assert f"answers to job {number} came before the end of it, and the tables may not have them" in said
+
+
+def test_a_job_that_is_held_back_waits_for_its_end_to_land(world: World) -> None:
+    number = world.export(*(invoice(f"A{n}", "1.00") for n in range(1, 6)))
+    ticket = answered(world)
+    world.ws.ledger.set_job(number, "held")
+    lose(world, ticket)
+    assert world.authenticate() == ("", "none")
+    assert owed(world, ticket) == [number]
+    world.ws.ledger.cancel(number, "tester")
+    assert world.authenticate() == ("", "none")
+    assert len(world.ws.read("quickbooks.invoices")) == 3
+
+
+def test_a_job_is_noted_once_in_a_session_and_landed_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each note waits for the disk, and a landing writes every table anew."""
+    number = world.export(*(invoice(f"A{n}", "1.00") for n in range(1, 8)))
+    landed, noted = [], []
+    land, update = set_answers.land_export, world.ws.ledger.update_session
+    monkeypatch.setattr(set_answers, "land_export", lambda *given: (landed.append(given[1]), land(*given))[1])
+
+    def note(ticket: str, **facts: Any) -> None:
+        if OWED in facts:
+            noted.append(facts[OWED])
+        update(ticket, **facts)
+
+    monkeypatch.setattr(world.ws.ledger, "update_session", note)
+    assert world.run() == "OK"
+    assert len(world.requests) == 3
+    assert job(world, number)[0] == "complete"
+    assert noted == [[number], []]
+    assert landed == [number]

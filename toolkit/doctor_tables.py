@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from toolkit.columns import Table
 from toolkit.errors import DamagedTable
-from toolkit.exchange_owed import OWED
+from toolkit.exchange_owed import owed_jobs
 from toolkit.import_age import imports_of
 from toolkit.ledger import Job
 from toolkit.staging import FOLDER as STAGED
@@ -196,14 +196,19 @@ def _failed_imports(ws: Workspace) -> Iterator[Problem]:
 
 
 def _owed(ws: Workspace, busy: bool, *, served: bool) -> Iterator[Problem]:
-    """Tell of answers that came after the end of their job, and that the next call is to land."""
-    session = ws.ledger.last_session()  # none is opened before what an earlier one owes is landed
-    owed = session.facts.get(OWED) if session and not busy else None
-    if owed:
-        jobs = f"{'job' if len(owed) == 1 else 'jobs'} {', '.join(map(str, owed))}"
-        start = "" if served else "start `toolkit serve`, then "
-        what = f"answers to {jobs} came after the end of {'it' if len(owed) == 1 else 'them'}"
-        yield f"{what}, and the tables may not have them", f"{start}press Update Selected: it lands them"
+    """Tell of answers whose job ended before they were landed, or before they came: the next call lands them.
+
+    Those of a job that goes on come to the tables with its session, or with its end.
+    """
+    start = "" if served else "start `toolkit serve`, then "
+    for number in [] if busy else owed_jobs(ws.ledger):
+        job = ws.ledger.job(number)
+        if not job.ended:
+            continue
+        came = [one.answered_at for one in ws.ledger.message_sets(number) if one.answered_at]
+        when = "after" if job.finished_at and came and max(came) > job.finished_at else "before"
+        what = f"answers to job {number} came {when} the end of it, and the tables may not have them"
+        yield what, f"{start}press Update Selected: it lands them"
 
 
 # --- what the tables say -----------------------------------------------------------------------------------

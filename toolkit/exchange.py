@@ -19,7 +19,7 @@ from toolkit.company_guard import agree_version, inspect, same_file, too_old
 from toolkit.errors import LedgerError, ProtocolError, ToolkitError
 from toolkit.event_log import event
 from toolkit.exchange_next import NOTHING, NextDocument
-from toolkit.exchange_owed import exported_by, land_owed, note_owed
+from toolkit.exchange_owed import OWED, land_owed, note_owed, owed_jobs
 from toolkit.late import late
 from toolkit.ledger import MessageSet, Session
 from toolkit.ledger_sessions import TAKEN_OVER, is_recent
@@ -111,14 +111,14 @@ class Exchange:
                 return "", BUSY
             silent = round((self._ledger.now() - last.seen_at).total_seconds(), 3)
             event("session_taken_over", level=logging.WARNING, session=number_of(last.ticket), seconds=silent)
-            note_owed(self._ledger, last, *exported_by(self._ledger, last, ended=True))
             # What QuickBooks had locked in a session that died waits no longer for the end of that one.
             self._ledger.end_sessions(TAKEN_OVER)
-        if last is not None:  # a table that was locked kept them out: nobody else lands them
-            land_owed(self._ws, last)
+        land_owed(self._ws, ended=True)  # nobody else lands what came of a job that does not go on
         if not self._next.has_work():
             return "", NONE
-        return self._ledger.open_session(user), self._ws.settings["company_file"] or ""
+        owed = owed_jobs(self._ledger)
+        ticket = self._ledger.open_session(user, **({OWED: owed} if owed else {}))
+        return ticket, self._ws.settings["company_file"] or ""
 
     def next_request(
         self, ticket: str, hcp: str, company_file: str, country: str, major: int, minor: int
@@ -158,18 +158,10 @@ class Exchange:
                 if strange > MOST_STRANGE:
                     raise ProtocolError("QuickBooks gives the answer to another message set than was sent.")
                 return self._progress(session)
-            if open_set.kind == "write":
-                problem = set_answers.record_write(self._ws, open_set, data)
-                if problem:
-                    raise ProtocolError(problem)
-                return self._progress(session)
-            if open_set.kind == "lookup":
-                self._take_lookup(session, open_set, data)
-                return self._progress(session)
-            if open_set.kind == "check":
-                self._take_check(open_set, data)
-                return self._progress(session)
-            return self._take_read(session, open_set, data)
+            if open_set.kind == "read":
+                return self._take_read(session, open_set, data)
+            self._take_export(open_set, data)
+            return self._progress(session)
 
         return self._in_session(ticket, take, lambda *_: FAILED, late=True)
 
@@ -205,9 +197,8 @@ class Exchange:
 
         def end(session: Session) -> str:
             outcome = session.error or "OK"
-            note_owed(self._ledger, session, *exported_by(self._ledger, session))
             self._ledger.close_session(ticket, outcome)
-            land_owed(self._ws, session)
+            land_owed(self._ws, ended=False)
             return outcome
 
         return self._in_session(ticket, end, _how_it_ended)
@@ -362,20 +353,26 @@ class Exchange:
         self._ledger.set_session_error(session.ticket, problem)
         return self._go_on(session)
 
-    def _take_lookup(self, session: Session, open_set: MessageSet, data: bytes) -> None:
-        path = self._ws.inbox_name(self._ws.save_answer(data, name="lookup"))
-        jobs = {one.job for one in self._ledger.operations_by_keys(open_set.members)}
-        # Nobody else lands what came of a job after its end. Before the answer counts: it comes once.
-        note_owed(self._ledger, session, *(job for job in jobs if self._ledger.job(job).ended))
-        lookups.record(self._ledger, open_set, data, path)
-        land_owed(self._ws, session)
+    def _take_export(self, open_set: MessageSet, data: bytes) -> None:
+        """Record the answer to a set of an export; what is left to land is noted before: it comes once."""
+        note_owed(self._ledger, open_set.id)
+        if open_set.kind == "write":
+            problem = set_answers.record_write(self._ws, open_set, data)
+        else:
+            path = self._ws.inbox_name(self._ws.save_answer(data, name=open_set.kind))
+            problem = self._record_asked(open_set, data, path)
+        if problem:
+            raise ProtocolError(problem)
+        land_owed(self._ws, ended=True)
 
-    def _take_check(self, open_set: MessageSet, data: bytes) -> None:
-        path = self._ws.inbox_name(self._ws.save_answer(data, name="check"))
+    def _record_asked(self, open_set: MessageSet, data: bytes, path: str) -> str | None:
+        """Record the answer to a lookup or a check; return why this session ends."""
+        if open_set.kind == "lookup":
+            lookups.record(self._ledger, open_set, data, path)
+            return None
         since = self._ws.settings.cutover_date
         problem = lookups.record_check(self._ledger, open_set, data, path, since)
-        if problem:
-            raise ProtocolError(f"{problem.rstrip('.')}. Run the Web Connector again.")
+        return f"{problem.rstrip('.')}. Run the Web Connector again." if problem else None
 
     def _take_failure(self, session: Session, open_set: MessageSet, hresult: str, message: str) -> int:
         """Record that QuickBooks could not run a document; return the progress, or a negative number."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.errors import LedgerError, ProtocolError, QbxmlError, ToolkitError, WorkspaceLocked
+from toolkit.exchange_owed import drop_owed
 from toolkit.late import late
 from toolkit.ledger import Job, MessageSet, Operation, Query, Session
 from toolkit.workspace import Workspace
@@ -73,6 +74,7 @@ class NextDocument:
         if job.status == "queued":
             self._ledger.set_job(job.id, "running")
         self._ledger.set_job(job.id, "complete", problem)
+        drop_owed(self._ledger, job.id)
 
     def text(self, session: Session, version: str) -> str:
         """Return the next document, which the ledger keeps; ``""`` where nothing is left to send.
@@ -150,9 +152,6 @@ class NextDocument:
             if not self._skip_unwritable(chosen, version):
                 raise
             return ""
-        exports = session.facts.get("exports", [])
-        if job.id not in exports:
-            self._ledger.update_session(session.ticket, exports=[*exports, job.id])
         self._ledger.open_set(session.ticket, "write", set_id, text, [one.key for one in chosen], clears)
         return text.decode("ascii")
 

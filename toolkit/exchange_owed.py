@@ -1,15 +1,18 @@
-"""Answers that are on the disk and in the ledger, and that no job brings into the tables any more.
+"""Answers that are on the disk and in the ledger, and that are not in the tables yet.
 
-A job lands its answers where it ends. What comes after its end is noted in its session until it has landed:
-the tables may be locked by another command just then.
+A job lands its answers where it completes, and what came of it so far where a session closes. It may never
+come to either: it is cancelled, and a session ends in other ways, too. So its job is noted before an answer
+counts, and stays noted until it has landed. The note is a fact of the newest session, whichever session the
+answer came in or its set was sent in: the next one takes it over.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toolkit.late import late
-from toolkit.ledger import Ledger, Session
+from toolkit.ledger import Ledger
 from toolkit.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,43 +21,57 @@ else:  # a call without work does not need it
     set_answers = late("toolkit.set_answers")
 
 OWED = "owed"
-"""Fact of a session: the jobs whose answers are still to be landed."""
+"""Fact of a session: the jobs of which an answer may not have been landed."""
 
 
-def note_owed(ledger: Ledger, session: Session, *jobs: int) -> list[int]:
-    """Note what is to be landed for a session, and return it: what was owed before, and those jobs."""
-    before = session.facts.get(OWED, [])
-    owed = sorted({*before, *jobs})
-    if owed != before:
-        ledger.update_session(session.ticket, **{OWED: owed})
-    return owed
+def owed_jobs(ledger: Ledger) -> list[int]:
+    """Return the jobs that are noted, running ones too."""
+    newest = ledger.last_session()
+    return list(newest.facts.get(OWED, [])) if newest else []
 
 
-def exported_by(ledger: Ledger, session: Session, *, ended: bool = False) -> list[int]:
-    """Return the exports of a session that are not complete: they go on later, or were cancelled in it.
+def note_owed(ledger: Ledger, set_number: int) -> None:
+    """Note the jobs of a message set; call it before its answer is recorded."""
+    jobs = {one.job for one in ledger.operations_of_set(set_number)}
+    _keep(ledger, lambda before: before | jobs)
+
+
+def drop_owed(ledger: Ledger, job: int) -> None:
+    """Note that a job has been landed."""
+    _keep(ledger, lambda before: before - {job})
+
+
+def _keep(ledger: Ledger, change: Callable[[set[int]], set[int]]) -> None:
+    """Change what is noted; each note waits for the disk, so that what stays is not written again."""
+    newest = ledger.last_session()
+    if newest is None:
+        return
+    before = set(newest.facts.get(OWED, []))
+    after = change(before)
+    if after != before:
+        ledger.update_session(newest.ticket, **{OWED: sorted(after)})
+
+
+def land_owed(ws: Workspace, *, ended: bool) -> None:
+    """Land what is owed; where it raises, all of it stays noted for a later call.
 
     Parameters
     ----------
+    ws : Workspace
+        Whose tables they are.
     ended : bool
-        Only those that do not go on.
-    """
-    jobs = [ledger.job(number) for number in session.facts.get("exports", [])]
-    return [job.id for job in jobs if job.status != "complete" and (job.ended or not ended)]
-
-
-def land_owed(ws: Workspace, session: Session) -> None:
-    """Land what a session still owes; where it raises, all of it stays noted for a later call.
+        Only that of jobs that have ended: nobody else will land it.
 
     Raises
     ------
     WorkspaceLocked
         Another process writes to the tables.
     """
-    known = ws.ledger.session(session.ticket)
-    owed = known.facts.get(OWED, []) if known else []
-    for number in owed:
+    owed = owed_jobs(ws.ledger)
+    due = {number for number in owed if not ended or ws.ledger.job(number).ended}
+    for number in sorted(due):
         problem, job = set_answers.land_export(ws, number), ws.ledger.job(number)
         if problem and job.ended:
             ws.ledger.set_job(number, job.status, problem)
-    if owed:
-        ws.ledger.update_session(session.ticket, **{OWED: []})
+    if due:
+        _keep(ws.ledger, lambda before: before - due)
