@@ -160,7 +160,7 @@ class Exchange:
                 return self._progress(session)
             if open_set.kind == "read":
                 return self._take_read(session, open_set, data)
-            self._take_export(open_set, data)
+            self._take_export(session, open_set, data)
             return self._progress(session)
 
         return self._in_session(ticket, take, lambda *_: FAILED, late=True)
@@ -353,9 +353,9 @@ class Exchange:
         self._ledger.set_session_error(session.ticket, problem)
         return self._go_on(session)
 
-    def _take_export(self, open_set: MessageSet, data: bytes) -> None:
+    def _take_export(self, session: Session, open_set: MessageSet, data: bytes) -> None:
         """Record the answer to a set of an export; what is left to land is noted before: it comes once."""
-        note_owed(self._ledger, open_set.id)
+        note_owed(self._ledger, session, open_set.id)
         if open_set.kind == "write":
             problem = set_answers.record_write(self._ws, open_set, data)
         else:
@@ -363,7 +363,8 @@ class Exchange:
             problem = self._record_asked(open_set, data, path)
         if problem:
             raise ProtocolError(problem)
-        land_owed(self._ws, ended=True)
+        if open_set.kind != "write":  # while one is with QuickBooks, its job cannot end
+            land_owed(self._ws, ended=True)
 
     def _record_asked(self, open_set: MessageSet, data: bytes, path: str) -> str | None:
         """Record the answer to a lookup or a check; return why this session ends."""

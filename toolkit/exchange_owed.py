@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from toolkit.late import late
-from toolkit.ledger import Ledger
+from toolkit.ledger import Ledger, Session
 from toolkit.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ def owed_jobs(ledger: Ledger) -> list[int]:
     return list(newest.facts.get(OWED, [])) if newest else []
 
 
-def note_owed(ledger: Ledger, set_number: int) -> None:
-    """Note the jobs of a message set; call it before its answer is recorded."""
+def note_owed(ledger: Ledger, session: Session, set_number: int) -> None:
+    """Note the jobs of a message set whose answer came in a session; call it before that is recorded."""
     jobs = {one.job for one in ledger.operations_of_set(set_number)}
+    if session.closed_at is None and jobs <= set(session.facts.get(OWED, [])):
+        return  # one that is open is the newest, and needs no look
     _keep(ledger, lambda before: before | jobs)
 
 
