@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 UV := uv==0.13.9
 ARGS ?=
-# Tests of one file stay on one core: they share what they made.
-SPREAD := -n auto --dist loadfile
+# Tests of one file stay on one core: they share what they made. Their order is that of tests/conftest.py.
+SPREAD := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all bench check format lock lab clean
@@ -31,8 +31,8 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: venv ## run the whole cutover on the sample company, in data/demo
-	@$(BIN)/toolkit demo data/demo
+demo: venv ## run the whole cutover on the sample company, in data/demo (over work of yours: make demo ARGS=--force)
+	@$(BIN)/toolkit demo data/demo $(ARGS)
 
 test: venv ## run the fast tests
 	@$(BIN)/python -m pytest -q $(SPREAD) -m "not slow" $(ARGS)

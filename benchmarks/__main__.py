@@ -17,10 +17,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import report
-from benchmarks.cases import Case, Row, Sizes, land, ledger, linear, memory, serve, start, through, write
+from benchmarks.cases import (
+    Case,
+    Row,
+    Sizes,
+    land,
+    ledger,
+    linear,
+    mapping,
+    memory,
+    serve,
+    start,
+    through,
+    write,
+)
 from benchmarks.measure import BenchError, run
 
-LISTED = (land, memory, linear, write, ledger, start, serve, through)
+LISTED = (land, memory, linear, write, ledger, start, serve, through, mapping)
 CASES = {module.CASE.name: module.CASE for module in LISTED}
 QUICK = 0.1
 

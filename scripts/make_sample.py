@@ -41,7 +41,9 @@ def _write_company(directory: Path, company: Company, receivables: object) -> No
             write_quickbooks(directory, table, rows.pop(name.removeprefix("quickbooks."), []))
     assert not rows, f"no table for {sorted(rows)}"
     columns = ("list_id", "name", "kind")
-    write_csv(directory / "other_names.csv", columns, [[r[c] for c in columns] for r in company.other_names])
+    # Entered after the names were imported, so that only QuickBooks itself knows of it.
+    since = [row for row in company.other_names if row not in company.tables["other_names"]]
+    write_csv(directory / "names_since.csv", columns, [[row[name] for name in columns] for row in since])
 
 
 def main(arguments: list[str]) -> None:

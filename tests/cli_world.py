@@ -169,9 +169,9 @@ def _export(ws: Workspace) -> None:
 _STEPS = {"imported": _import, "mapped": _map, "carried": _carry, "exported": _export}
 
 
-def talk(ws: Workspace) -> None:
+def talk(ws: Workspace, company: Company | None = None) -> None:
     """Run update sessions without a network until the queue is empty."""
-    company = rehearsal_company()
+    company = company or rehearsal_company()
     exchange = Exchange(ws)
     while ws.ledger.next_job() is not None:
         ticket, _ = exchange.authenticate(ws.user, PASSWORD)

@@ -85,6 +85,22 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
+# --- order --------------------------------------------------------------------------------------------------
+
+LONGEST = (
+    *("test_kills_more", "test_wc_soak", "test_kills", "test_grown_company", "test_exchange_faults"),
+    *("test_qbxml_fuzz", "test_benchmarks", "test_wc_fuzz", "test_qbxml_differential", "test_requeue"),
+    *("test_rehearse", "test_demo", "test_workbook_golden", "test_wc_load", "test_laws", "test_notebook_lab"),
+)
+"""Files that take longest: begun first, or one core ends alone with the last of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the Makefile asks pytest-xdist to keep that order."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
+
+
 # --- skips --------------------------------------------------------------------------------------------------
 
 

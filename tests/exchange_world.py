@@ -251,13 +251,18 @@ class World:
 
     # --- what the company holds
 
+    def held(self, kind: str) -> list[dict[str, Any]]:
+        """Return the rows of one of the company's tables."""
+        name = f"quickbooks.{kind}"
+        return to_rows(self.company.tables(name)[name])
+
     def holds(self, kind: str = "invoices") -> list[str]:
         """Return the operation keys in the memos of the company's documents, sorted."""
-        memos = [str(row["memo"]) for row in to_rows(self.company.tables()[f"quickbooks.{kind}"])]
+        memos = [str(row["memo"]) for row in self.held(kind)]
         return sorted(found[1] for memo in memos if (found := re.search(r"\[bb:(.*)\]$", memo)))
 
     def names(self) -> list[str]:
-        return [row["full_name"] for row in to_rows(self.company.tables()["quickbooks.customers"])]
+        return [row["full_name"] for row in self.held("customers")]
 
 
 def without_recovery(put: Callable[[object, str, Any], None], *, checks: bool = False) -> None:

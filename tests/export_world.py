@@ -100,6 +100,12 @@ def bound(kind: str, key: str, quickbooks_id: str, origin: str = "billing", **mo
     return {"record_kind": kind, "key": key, "origin": origin, "quickbooks_id": quickbooks_id} | more
 
 
+def open_document(txn_id: str, amount: str, **more: Any) -> dict[str, Any]:
+    """Return an invoice of QuickBooks of before the cutover, wholly open."""
+    row = {"txn_id": txn_id, "customer_list_id": "C-1", "txn_date": day(20, 12, 2025)}
+    return row | {"subtotal": Decimal(amount), "balance_remaining": Decimal(amount)} | more
+
+
 def queued(key: str, status: str = "pending", **more: Any) -> dict[str, Any]:
     return {"key": key, "job": 7, "request": "InvoiceAdd", "status": status} | more
 
@@ -144,6 +150,7 @@ def world() -> Rows:
             {"list_id": "C-1", "name": "Acme", "full_name": "Acme", "is_active": True},
             {"list_id": "C-2", "name": "Bolt", "full_name": "Bolt", "is_active": True},
         ],
+        "quickbooks.other_names": [{"list_id": "V-1", "kind": "Vendor", "name": "Paper Mill"}],
         "billing.customers": [customer("A1", "Acme"), customer("A2", "Bolt")],
         "billing.charges": [
             {"contract_code": "P1", "price_code": "Hosting", "charge_type": "recurring"},

@@ -174,7 +174,7 @@ class Lost:
         assert result.ties, to_rows(result.differences)
         assert len(result.differences) == 0, to_rows(result.differences)
         for row in to_rows(result.totals):
-            assert row["sent_count"] == row["applied_count"] == row["quickbooks_count"]
+            assert row["queued_count"] == row["applied_count"] == row["quickbooks_count"]
             assert not row["difference"]
         names = self.world.names()
         assert len(names) == len(set(names)), names

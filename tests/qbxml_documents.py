@@ -326,7 +326,7 @@ class _Maker:
     def record(self, tag: str) -> str:
         if self.chance("strangers", 0.1):
             fields = "<ListID>V-1</ListID><EditSequence>3</EditSequence><Name>V</Name><DataExtRet/>"
-            return self.tag("VendorRet", self.rng.choice(("", fields)))
+            return self.tag("VehicleRet", self.rng.choice(("", fields)))
         if self.chance("blank", 0.05):
             return self.tag(tag, "")
         return self.tag(tag, self.content(spec_rets()[tag], 4))

@@ -385,6 +385,7 @@ class _Walk:
         for column, kind in (
             ("item_type", tag[:-3].removeprefix("Item")),
             ("terms_type", tag.split("Terms", maxsplit=1)[0]),
+            ("kind", tag.removesuffix("Ret")),
         ):
             if column in table.names:
                 row[column] = kind

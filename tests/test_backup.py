@@ -95,7 +95,12 @@ def test_answers_and_tables_are_in_it_on_request_only(world: World, tmp_path: Pa
     assert {"manifest.json", "ledger.sqlite", "workspace.toml", "Test Works.qwc"} < small
     assert all(name.count("/") == 0 or name.startswith("mapping/") for name in small)
     assert not any(name.endswith((".tmp", ".lock", "-wal", "-shm")) for name in small)
+    names = ("carry_forward_customers.csv", "carry_forward_customers.csv.undone")
+    for name in (*names, "carry_forward_customers.1.csv"):
+        (world.ws.path / "reports" / name).write_text("Password", encoding="utf-8")
     backup(world.ws.path, tmp_path / "whole.zip", whole=True)
+    assert not [name for name in members(tmp_path / "whole.zip") if "customers.csv" in name]
+    assert not [name for name in members(tmp_path / "whole.zip") if "carry_forward_customers" in name]
     more = members(tmp_path / "whole.zip") - small
     assert "quickbooks/items.parquet" in more
     assert any(name.startswith("inbox/") for name in more)
@@ -234,7 +239,7 @@ def test_a_ledger_that_knows_more_gives_way_on_demand_only(world: World, tmp_pat
     job = world.export(invoice("1", "10.00"))
     world.ws.close()
     before = fingerprint(world.ws.path)
-    with pytest.raises(WorkspaceError, match=r"knows more than the backup .*1 rows of operation_history"):
+    with pytest.raises(WorkspaceError, match=r"knows more than the backup .*1 row of operation_history"):
         restore(tmp_path / "a.zip", world.ws.path, "ann")
     assert fingerprint(world.ws.path) == before
     done = restore(tmp_path / "a.zip", world.ws.path, "ann", replace=True)

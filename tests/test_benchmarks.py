@@ -15,7 +15,7 @@ from lxml import etree
 
 from benchmarks import __main__ as bench
 from benchmarks import business, measure, report
-from benchmarks.cases import Goal, Row, land, ledger, linear, memory, serve, start, through, write
+from benchmarks.cases import Goal, Row, land, ledger, linear, mapping, memory, serve, start, through, write
 from benchmarks.documents import (
     BYTES_PER_INVOICE,
     Contents,
@@ -41,6 +41,10 @@ TASKS = {
         *("an answer in ASCII", "with a euro sign", "with an emoji"),
     ],
     "through": ["a tenth of them", "invoices and payments"],
+    "mapping": [
+        *("pandas.merge", "match_charges, all exact", "rapidfuzz cdist(ratio)", "suggestions"),
+        *("a tenth of the customers", "match_customers"),
+    ],
     "start": ["python", "its libraries", "and those of tables", "toolkit serve"],
 }
 # What stays empty: what landing itself fills, what only other editions send, what only a payment has.
@@ -252,6 +256,20 @@ def test_writing_is_judged_only_where_the_bytes_are_equal() -> None:
     rows[ours] = row(ours, 0.1, sha256="b")
     with pytest.raises(BenchError, match="different bytes"):
         write.CASE.goals(rows)
+
+
+def test_mapping_is_judged_only_where_both_did_the_same() -> None:
+    _, exact, _, ours, _, _ = TASKS["mapping"]
+    rows = {name: row(name, 1.0, matched=5, codes=2) for name in TASKS["mapping"]}
+    rows[exact], rows[ours] = row(exact, 3.9, matched=5), row(ours, 2.1, codes=2)
+    assert [(goal.value, goal.met) for goal in mapping.CASE.goals(rows)] == [
+        (3.9, True),
+        (2.1, False),
+        (1.0, True),
+    ]
+    rows[exact] = row(exact, 0.1, matched=4)
+    with pytest.raises(BenchError, match="did not do the same: 4 and 5 matched"):
+        mapping.CASE.goals(rows)
 
 
 def test_the_ledger_is_judged_beside_bare_commits_and_as_it_grows() -> None:

@@ -15,6 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from toolkit import qbxml_io
+from toolkit.carried import carried_note
 from toolkit.carry_forward import CarryForward, plan_carry_forward
 from toolkit.errors import SettingError
 from toolkit.extract import read_billing
@@ -545,6 +546,16 @@ def test_a_customer_with_open_documents_needs_an_account() -> None:
     assert rules(made, "error") == {"customer_undecided": "A1", "customer_unmatched": "C-1"}
 
 
+def test_open_invoices_and_credits_are_told_apart_and_how_a_customer_is_made() -> None:
+    rows = world()
+    rows["billing.customers"][0]["name"] = "Somebody else"
+    rows[MEMOS] = [credit("CM1", "30.00", "30.00")]
+    balance(rows, "70.00")
+    [told] = [row["message"] for row in to_rows(plan(rows).findings) if row["rule"] == "customer_unmatched"]
+    assert "1 open invoice of 100.00 USD and 1 open credit of 30.00 USD" in told
+    assert "--customers" in told
+
+
 def test_every_billing_customer_is_decided_first_and_new_is_a_decision() -> None:
     rows = world()
     rows["billing.customers"].append({"account_number": "A9", "name": "Crane"})
@@ -865,6 +876,42 @@ def test_only_what_is_bound_and_stands_in_billing_is_not_written_again() -> None
     assert list(made.upload["Invoice Number"]) == ["101", "102", "103"]
     assert list(made.unwritten["Invoice Number"]) == ["102", "103"]
     assert [row["message"].split()[0] for row in to_rows(made.findings)] == ["1"]
+
+
+def test_an_invoice_that_billing_numbered_anew_is_not_written_again() -> None:
+    rows = world()
+    rows["ledger.crosswalk"] = [carried("invoice", "101", "INV1", amount=Decimal(100))]
+    rows["billing.invoices"] = [billing_invoice("B-9001", "100.00") | {"notes": carried_note("101", "INV1")}]
+    made = plan(rows)
+    assert made.standing == {"101"} and len(made.unwritten) == 0
+    assert "already_carried" in rules(made, "info")
+
+
+def lacked(**more: Any) -> CarryForward:
+    """Carry forward what one customer owes whom BluBilling lacks."""
+    rows = world()
+    name = {"full_name": "Cyan", "name": "Cyan", "first_name": "A", "last_name": "B", "email": "a@b.c"}
+    rows["quickbooks.customers"].append({"list_id": "C-3", "balance": Decimal(50)} | name | more)
+    whose = {"customer_list_id": "C-3", "customer_full_name": "Cyan"}
+    whose |= {"currency_full_name": more.get("currency_full_name")}
+    rows[INVOICES].append(invoice("INV2", "50.00", "50.00", **whose))
+    return plan(rows)
+
+
+def test_an_account_number_that_billing_does_not_take_keeps_its_customer_out() -> None:
+    assert list(lacked(account_number="9" * 50).customers["Account Number"]) == ["9" * 50]
+    made = lacked(account_number="9" * 51)
+    assert len(made.customers) == 0
+    [found] = to_rows(made.customer_findings)
+    assert (found["severity"], found["column"]) == ("error", "account_number")
+
+
+def test_a_customer_of_another_currency_is_told_because_the_file_has_none() -> None:
+    made = lacked(currency_full_name="Euro")
+    assert len(made.customers) == 1
+    [found] = [row for row in to_rows(made.customer_findings) if row["rule"] == "customer_currency"]
+    assert found["severity"] == "warning" and "Euro" in found["message"]
+    assert "customer_currency" not in set(lacked().customer_findings["rule"])
 
 
 # --- the sample, and real answers ---------------------------------------------------------------------------

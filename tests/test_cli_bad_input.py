@@ -158,7 +158,8 @@ NO_SENSE: dict[str, tuple[tuple[str, ...], str]] = {
     "number": (("show", "five"), "'job'"),
     "table": (("table", "items"), "items: no such table; did you mean quickbooks.items?"),
     "near table": (("table", "quickbooks.item"), "did you mean quickbooks.items"),
-    "foreign table": (("table", "payroll"), "`toolkit table --help` names them"),
+    "foreign table": (("table", "payroll"), "`toolkit table` lists them all"),
+    "table of an area": (("table", "plan.sums"), "there are plan.by_customer, plan.by_day, plan.by_item"),
     "rows": (("table", "quickbooks.items", "--rows", "0"), "--rows"),
     "workbook's name": (
         ("table", "quickbooks.items", "--to", "items.csv"),

@@ -175,7 +175,7 @@ def test_what_toolkit_cert_made_is_used_where_the_url_is_https(toolkit: Toolkit,
     assert (
         f"WARNING the Web Connector looks for https://localhost:8085/, and this server is at {url}:" in said
     )
-    assert "make a certificate with `toolkit cert`" in said
+    assert f"make a certificate with `toolkit -w {workspace} cert`" in said
     (logged,) = (workspace / "logs" / "server.jsonl").read_text(encoding="utf-8").split("\n")[:1]
     assert (json.loads(logged)["level"], url in json.loads(logged)["text"]) == ("warning", True)
     made = toolkit("-w", workspace, "cert", "--json").json

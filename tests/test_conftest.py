@@ -54,6 +54,12 @@ def run_pytest(folder: Path, source: str, **environment: str) -> subprocess.Comp
     )
 
 
+def test_the_files_that_are_begun_first_are_there(request: pytest.FixtureRequest) -> None:
+    there = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    listed = request.config.pluginmanager.get_plugin(str(Path(__file__).with_name("conftest.py"))).LONGEST
+    assert set(listed) <= there
+
+
 SKIPS = """
 import pytest
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_world import fingerprint
 from conftest import DemoRun
 from lxml import etree
 
 from toolkit import Workspace
+from toolkit.cutover import match, plan_export, steps
+from toolkit.deciding import undo
 from toolkit.demo import COMPANY, run
+from toolkit.demo_folder import leave_note, make_room
 from toolkit.errors import UsageError
-from toolkit.tables import to_rows
+from toolkit.tables import from_rows, to_rows
 
 pytestmark = pytest.mark.network
 
@@ -95,6 +101,47 @@ def test_carried_invoices_come_back_and_are_not_sent(demo_run: DemoRun) -> None:
     assert not any(number in text for number in carried for text in demo_run.requests if "InvoiceAdd" in text)
 
 
+def test_the_carried_invoices_tie_by_txn_id_before_anything_is_exported(demo_run: DemoRun) -> None:
+    assert step(demo_run, "Three months later: load BluBilling again")["tied"] == 40
+    assert "40 of them tie to QuickBooks by TxnID" in demo_run.text
+
+
+def test_at_its_end_the_toolkit_names_what_is_left_to_do(demo_workspace: Path) -> None:
+    with Workspace(demo_workspace) as ws:
+        there = {one.name: one for one in steps(ws)}
+        assert list(there) == [
+            "Set the cutover date",
+            "Import from QuickBooks",
+            "Load BluBilling's tables",
+            "Map charges and customers",
+            "Carry open invoices forward",
+            "Tie what was carried",
+            "Correct what the gate stops",
+            "Export to QuickBooks",
+            "Post by hand",
+            "Tie out",
+        ]
+        assert {one.name for one in there.values() if one.state != "done"} == {
+            "Export to QuickBooks",  # the customer with a vendor's name, and what hangs on it
+            "Post by hand",
+        }
+        assert there["Tie what was carried"].detail == "40 invoices tie by TxnID"
+        assert there["Post by hand"].detail.startswith("2 documents of 92.29 wait for their TxnID")
+        waiting = plan_export(ws, new=True, payments=True, credits=True).post_by_hand["source_key"]
+        assert there["Post by hand"].command == f"toolkit posted {waiting.iloc[0]} --txn-id TXNID"
+        # BluBilling changed an invoice that QuickBooks holds; a number too long waits.
+        invoices = to_rows(ws.read("billing.invoices"))
+        carried = next(row for row in invoices if not row["invoice_number"].startswith("INV-"))
+        carried["current_amount_due"] += 1
+        fresh = next(row for row in invoices if row["status"] == "Cancelled")
+        fresh |= {"status": "Outstanding", "invoice_number": "A-NUMBER-THAT-IS-TOO-LONG"}
+        ws.write("billing.invoices", from_rows("billing.invoices", invoices))
+        there = {one.name: one for one in steps(ws)}
+        assert there["Tie what was carried"].state == "open"
+        assert there["Tie what was carried"].detail.startswith("1 of 40 invoices do not tie")
+        assert there["Correct what the gate stops"].state == "open"
+
+
 def test_a_payment_on_a_carried_invoice_goes_to_its_original_txn_id(demo_run: DemoRun) -> None:
     (payment,) = step(demo_run, "Export the quarter")["payments_on_carried_invoices"]
     with Workspace(demo_run.workspace) as ws:
@@ -154,6 +201,110 @@ def test_running_it_again_replaces_the_demo_and_shows_the_same(demo_run: DemoRun
     with Workspace(folder) as ws:
         assert ws.company == COMPANY
         assert ws.rehearsal
+
+
+@pytest.fixture
+def as_left(demo_run: DemoRun, tmp_path: Path) -> Path:
+    """Return a copy of the demo's folder, of which the ledger does not know that it is one."""
+    copied = tmp_path / "as left"
+    shutil.copytree(demo_run.workspace, copied)
+    return copied
+
+
+@pytest.fixture
+def as_left_here(demo_workspace: Path) -> Path:
+    """Return a copy that may be worked in."""
+    with Workspace(demo_workspace) as ws:
+        leave_note(ws)
+    return demo_workspace
+
+
+def read_only(folder: Path) -> None:
+    with Workspace(folder) as ws:
+        steps(ws)
+        match(ws)
+        ws.write_qwc()
+    (folder / "logs").mkdir(exist_ok=True)
+    (folder / "logs" / "server.jsonl").write_text("{}", encoding="utf-8")
+
+
+def decided(folder: Path) -> None:
+    with Workspace(folder) as ws:
+        undo(ws, "charges", ("WEB-HOSTING", "hosting:enterprise"))
+
+
+def queued(folder: Path) -> None:
+    with Workspace(folder) as ws:
+        ws.queue_import("items")
+
+
+def set_(folder: Path) -> None:
+    with Workspace(folder) as ws:
+        ws.set("poll_minutes", "7")
+
+
+def filled(folder: Path) -> None:
+    (folder / "reports" / "mapping.xlsx").write_bytes(b"filled in Excel")
+
+
+def added(folder: Path) -> None:
+    for number in range(5):
+        (folder / "reports" / f"plan-{number}.xlsx").write_bytes(b"a plan")
+
+
+def removed(folder: Path) -> None:
+    (folder / "reports" / "carry_forward.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        (decided, "jobs or decisions"),
+        (queued, "jobs or decisions"),
+        (set_, "workspace.toml"),
+        (filled, "reports/mapping.xlsx"),
+        (added, "reports/plan-0.xlsx, reports/plan-1.xlsx, reports/plan-2.xlsx and 2 more files"),
+        (removed, "reports/carry_forward.csv"),
+    ],
+)
+def test_a_demo_in_which_somebody_worked_is_replaced_only_by_force(
+    as_left_here: Path, work: Callable[[Path], None], told: str
+) -> None:
+    work(as_left_here)
+    before = fingerprint(as_left_here)
+    with pytest.raises(UsageError, match=r"was worked in since the demo .*--force") as refused:
+        make_room(as_left_here, COMPANY)
+    assert f"({told})" in str(refused.value)
+    assert fingerprint(as_left_here) == before
+    make_room(as_left_here, COMPANY, force=True)
+    assert not as_left_here.exists()
+
+
+def test_a_demo_that_was_only_looked_at_is_replaced_unasked(as_left: Path) -> None:
+    read_only(as_left)
+    make_room(as_left, COMPANY)
+    assert not as_left.exists()
+
+
+@pytest.mark.parametrize("note", [None, "", "[]", '{"rows": 1, "files": {}}'])
+def test_a_demo_that_tells_not_what_it_left_is_replaced_only_by_force(
+    demo_workspace: Path, note: str | None
+) -> None:
+    path = demo_workspace / "demo.json"
+    path.unlink() if note is None else path.write_text(note, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"did not come to its end.*may hold work of yours.*--force"):
+        make_room(demo_workspace, COMPANY)
+    assert (demo_workspace / "ledger.sqlite").exists()
+
+
+def test_no_force_replaces_what_is_no_demo(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match="holds something else"):
+        run(tmp_path, force=True)
+    Workspace.create(tmp_path / "acme", company="Acme", password="not a secret").close()
+    with pytest.raises(UsageError, match="holds something else"):
+        run(tmp_path / "acme", force=True)
+    assert (tmp_path / "acme" / "ledger.sqlite").exists()
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:

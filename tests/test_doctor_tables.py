@@ -352,7 +352,7 @@ def test_a_damaged_list_of_renames_is_told_too(ws: Workspace) -> None:
 
 def test_a_damaged_table_is_named_with_its_remedy(ws: Workspace) -> None:
     ws.write("billing.plans", from_rows("billing.plans", []))
-    assert readable(ws) == (True, "1 tables, all readable")
+    assert readable(ws) == (True, "1 table, all readable")
     path = ws.path / "billing" / "plans.parquet"
     path.write_bytes(path.read_bytes()[:-20])
     good, message = readable(ws)

@@ -216,7 +216,8 @@ def check(world: World) -> None:
     """Compare company, ledger, crosswalk and tables, record by record."""
     held = Counter(key for kind in DOCUMENTS for key in world.holds(kind))
     assert [key for key, count in held.items() if count > 1] == []
-    ids = {row["memo"]: row["txn_id"] for kind in DOCUMENTS for row in company_rows(world, kind)}
+    there = {kind: world.held(kind) for kind in DOCUMENTS}
+    ids = {row["memo"]: row["txn_id"] for rows in there.values() for row in rows}
     by_key = {key: one for memo, one in ids.items() for key in held if str(memo).endswith(f"[bb:{key}]")}
     meant = to_rows(world.ws.read("ledger.operations"))
     applied = {row["key"]: row["txn_id"] for row in meant if row["status"] == "applied" and row["txn_id"]}
@@ -230,13 +231,7 @@ def check(world: World) -> None:
     assert bound == Counter(row["key"] for row in meant if row["status"] == "applied")
     for kind in DOCUMENTS:
         landed = {row["txn_id"] for row in to_rows(world.ws.read(f"quickbooks.{kind}"))}
-        assert {
-            row["txn_id"] for row in company_rows(world, kind) if row["txn_id"] in applied.values()
-        } <= landed
-
-
-def company_rows(world: World, kind: str) -> list[dict[str, Any]]:
-    return to_rows(world.company.tables()[f"quickbooks.{kind}"])
+        assert {row["txn_id"] for row in there[kind] if row["txn_id"] in applied.values()} <= landed
 
 
 # --- the small world ----------------------------------------------------------------------------------------
@@ -278,7 +273,7 @@ def check_small(world: World) -> None:
     names = Counter(world.names())
     assert (names["Nova"], names["Nimbus"]) == (1, 1)
     assert {row["full_name"] for row in to_rows(world.ws.read("quickbooks.customers"))} == set(names)
-    invoices = {row["ref_number"]: row for row in company_rows(world, "invoices")}
+    invoices = {row["ref_number"]: row for row in world.held("invoices")}
     for n in range(1, 7):
         left = invoices[f"A{n}"]["balance_remaining"]
         assert left == Decimal(f"{n}0.00") - Decimal(f"{n}.00")

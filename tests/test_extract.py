@@ -310,7 +310,7 @@ def test_a_list_saved_whole_is_not_a_page(ws: Workspace) -> None:
 def test_what_is_switched_off_is_said_and_what_was_known_of_it_stands(ws: Workspace, clock: Clock) -> None:
     one = "<CurrencyRet><ListID>Y-1</ListID><Name>Euro</Name></CurrencyRet>"
     lists = ("Account", "Terms", "Class", "SalesTaxCode", "PaymentMethod", "Company", "Host", "Preferences")
-    rest = [response(f"{name}Query", code=1) for name in lists]
+    rest = [response(f"{name}Query", code=1) for name in (*lists, "Vendor", "Employee", "OtherName")]
     land_import(ws, "lists", response("CurrencyQuery", one), *rest)
     clock.on()
     landed = land_import(ws, "lists", response("CurrencyQuery", code=3250), *rest)
@@ -683,7 +683,7 @@ ITEM = {"name": "Hosting", "item_type": "Service", "income_account_full_name": "
 def account(name: str, active: str = "true") -> str:
     return (
         f"<AccountRet><ListID>A-{name}</ListID><Name>{name}</Name><FullName>{name}</FullName>"
-        f"<IsActive>{active}</IsActive></AccountRet>"
+        f"<IsActive>{active}</IsActive><Sublevel>0</Sublevel><AccountType>Income</AccountType></AccountRet>"
     )
 
 

@@ -482,11 +482,15 @@ def test_an_import_goes_page_by_page(ledger: Ledger) -> None:
     ledger.open_set(ledger.open_session("wc"), "read", None, b"<QBXML/>", [first.id])
     assert (ledger.query(first.id).status, ledger.job(job).status) == ("running", "running")
     ledger.update_query(first.id, pages=1, records=500, iterator_id="{1}", remaining=20)
+    assert ledger.next_query(job) == ledger.query(first.id), "it has more pages"
     assert ledger.add_page(job, first.id, "inbox/a.xml.zst", 500)
     assert not ledger.add_page(job, first.id, "inbox/a.xml.zst", 500), "the same answer again"
     ledger.update_query(first.id, status="done", records=520, iterator_id="", remaining=0)
     found = ledger.query(first.id)
     assert (found.status, found.records, found.pages, found.iterator_id) == ("done", 520, 1, None)
+    assert ledger.next_query(job) == second
+    ledger.update_query(second.id, status="done")
+    assert ledger.next_query(job) is None
     with pytest.raises(IllegalTransition):
         ledger.update_query(first.id, status="pending")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import time
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit import mapping
@@ -82,6 +83,7 @@ def test_an_equal_full_name_is_exact_and_carries_the_item() -> None:
         ("Hosting", [("Hosting", "Service", False), ("Hosting Plus",)], "inactive", "Hosting Plus"),
         ("Hosting", [("Hosting", "Inventory", False)], "wrong_type", None),
         ("Hosting", [("Web:Hosting",), ("Mail:Hosting",)], "ambiguous", "Mail:Hosting"),
+        ("Hosting", [("Hosting",), ("Hosting", "OtherCharge")], "ambiguous", "Hosting"),
         ("hosting", [("Hosting",), ("Web:Hosting",)], "ambiguous", "Hosting"),
         ("Set-up", [("Set\u2013up",), ("Set-up ",)], "ambiguous", "Set-up "),
         ("Hosting", [("Web:Hosting",), ("Mail:Hosting", "Service", False)], "parent_missing", "Web:Hosting"),
@@ -542,3 +544,39 @@ def test_two_thousand_mismatches_against_a_hundred_thousand_items() -> None:
     assert time.perf_counter() - started < 120
     assert mapping.summary(frame)["mismatch"] == 2_000
     assert frame["suggestion"].notna().all()
+
+
+NAME = st.sampled_from(["Acme", "ACME", "Acme Inc", "Smith", "Smith, John", "X:Acme"])
+ACCOUNT = st.sampled_from([None, "A1", "A2"])
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(NAME, max_size=4),
+    st.lists(st.tuples(NAME, ACCOUNT, st.sampled_from([None, True, False])), max_size=5),
+    st.lists(st.sampled_from(["A1", "A3"]), max_size=2, unique=True),
+    st.randoms(use_true_random=False),
+)
+def test_the_laws_of_matching_customers(
+    names: list[str], held: list[tuple[Any, ...]], decided: list[str], dice: random.Random
+) -> None:
+    billed = ours(*({"name": name} for name in names))
+    book = theirs(*({"full_name": n, "account_number": a, "is_active": active} for n, a, active in held))
+    choices = [{"account_number": key, "decision": "It", "customer_list_id": "C1"} for key in decided]
+    known = decisions("customers", *choices)
+    frame = mapping.match_customers(billed, book, known)
+    rows = to_rows(frame)
+    assert [row["account_number"] for row in rows] == [f"A{n}" for n in range(1, len(names) + 1)]
+    for row in rows:
+        # A decision holds on its own account alone; nothing is new or chosen by itself.
+        assert (row["decision"] == "It") == (row["account_number"] in decided)
+        assert row["status"] in ("account_number", "exact", "ambiguous", "undecided", "mapped")
+        assert (row["status"] == "mapped") == (row["decision"] == "It" and bool(held))
+        numbered = [f"C{n}" for n, one in enumerate(held, 1) if one[1] == row["account_number"]]
+        named = [f"C{n}" for n, one in enumerate(held, 1) if one[0] == row["name"]]
+        if row["decision"] is None:
+            expected = numbered or named
+            assert row["customer_list_id"] == (expected[0] if len(expected) == 1 else None)
+            assert (row["status"] == "ambiguous") == (len(expected) > 1)
+    mixed = book.sample(frac=1, random_state=dice.randrange(1000))
+    pd.testing.assert_frame_equal(mapping.match_customers(billed, mixed, known), frame)

@@ -257,8 +257,8 @@ def test_what_no_column_keeps_is_counted_unless_it_is_empty() -> None:
         "InvoiceRet/BillAddressBlock/Addr1": 1,
         "InvoiceRet/New/Est": 1,
     }
-    body = "<VendorRet><ListID>1</ListID><Name>V</Name></VendorRet>" * 3
-    assert read(answer(body, request="VendorQuery")).left == {"VendorRet": 3}
+    body = "<VehicleRet><ListID>1</ListID><Name>V</Name></VehicleRet>" * 3
+    assert read(answer(body, request="VehicleQuery")).left == {"VehicleRet": 3}
 
 
 def test_a_credit_memo_and_its_lines() -> None:
@@ -504,16 +504,16 @@ def test_a_deletion_tells_what_was_deleted() -> None:
 
 
 def test_a_ret_of_no_table_is_bound_all_the_same() -> None:
-    body = "<VendorRet><ListID>80-7</ListID><EditSequence>3</EditSequence><Name>V</Name></VendorRet>"
-    (status,) = read(answer(body, request="VendorAdd")).statuses
-    assert status.objects == (Bound("VendorRet", "80-7", "3", "V"),)
+    body = "<VehicleRet><ListID>80-7</ListID><EditSequence>3</EditSequence><Name>V</Name></VehicleRet>"
+    (status,) = read(answer(body, request="VehicleAdd")).statuses
+    assert status.objects == (Bound("VehicleRet", "80-7", "3", "V"),)
 
 
 def test_each_response_gives_its_batches_before_its_status() -> None:
     document = f"""<QBXML><QBXMLMsgsRs>
       <CustomerAddRs requestID="1" statusCode="3100"/>
       <InvoiceAddRs requestID="2" statusCode="0">{INVOICE}</InvoiceAddRs>
-      <VendorAddRs requestID="3" statusCode="0"><VendorRet><ListID>1</ListID></VendorRet></VendorAddRs>
+      <VehicleAddRs requestID="3" statusCode="0"><VehicleRet><ListID>1</ListID></VehicleRet></VehicleAddRs>
       <ItemQueryRs requestID="4" statusCode="0"><ItemGroupRet><ListID>9</ListID></ItemGroupRet></ItemQueryRs>
       <TxnVoidRs requestID="5" statusCode="0"/>
     </QBXMLMsgsRs></QBXML>"""
@@ -738,7 +738,9 @@ def test_a_text_without_end_is_refused_and_not_kept() -> None:
 def test_a_deep_document_is_refused() -> None:
     with pytest.raises(QbxmlParseError):
         list(
-            parse(BytesIO(answer("<VendorRet>" + "<a>" * 10_000 + "</a>" * 10_000 + "</VendorRet>").encode()))
+            parse(
+                BytesIO(answer("<VehicleRet>" + "<a>" * 10_000 + "</a>" * 10_000 + "</VehicleRet>").encode())
+            )
         )
 
 
@@ -860,14 +862,14 @@ def test_an_invoice_that_is_built_is_read_back(lines: list[dict[str, Any]], day:
     assert (found.findings, found.left, found.envelope.message_set_id) == ([], {}, "A1")
 
 
-@given(st.lists(st.sampled_from(["CustomerRet", "InvoiceRet", "VendorRet", "ItemServiceRet"]), max_size=12))
+@given(st.lists(st.sampled_from(["CustomerRet", "InvoiceRet", "VehicleRet", "ItemServiceRet"]), max_size=12))
 def test_every_record_is_a_row_or_left_behind(tags: list[str]) -> None:
     body = "".join(f"<{tag}><ListID>{n}</ListID><TxnID>{n}</TxnID></{tag}>" for n, tag in enumerate(tags))
     found = read(answer(body, request="CustomerMod"))
     rows = Counter({name: len(rows) for name, rows in found.rows.items()})
     kept = {"CustomerRet": "customers", "InvoiceRet": "invoices", "ItemServiceRet": "items"}
     assert rows == Counter(f"quickbooks.{kept[tag]}" for tag in tags if tag in kept)
-    assert found.left.get("VendorRet", 0) == tags.count("VendorRet")
+    assert found.left.get("VehicleRet", 0) == tags.count("VehicleRet")
     assert Counter(one.tag for one in found.statuses[0].objects) == Counter(tags)
 
 

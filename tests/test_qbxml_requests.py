@@ -152,10 +152,10 @@ def test_what_is_read_can_be_written_again(field: str, text: str) -> None:
 
 # --- the corpus ---------------------------------------------------------------------------------------------
 
-READ = 37
+READ = 38
 # Why a request document of the corpus is not read, and how many are not.
 REFUSED = {
-    r"is not a request we speak": 27,
+    r"is not a request we speak": 26,
     r"InvoiceAdd has defMacro": 1,
     r"needs qbXML 2.0": 1,
     r"QBXMLMsgsRq has no onError": 2,

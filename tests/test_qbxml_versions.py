@@ -11,7 +11,7 @@ from exchange_world import World, create, invoice, operation
 from export_world import ALL, JANUARY, frames, settings, world
 from rehearsal_company import ACME, HOSTING
 
-from toolkit import cutover, qbxml_spec, qbxml_versions
+from toolkit import cutover, qbxml_spec, qbxml_versions, transform
 from toolkit.company_guard import agree_version
 from toolkit.qbxml_io import Request, build, field_problems
 from toolkit.qbxml_versions import HARMLESS, Fitted, LeftOut, fit, left_out_note
@@ -232,7 +232,7 @@ def test_a_workspace_plans_for_the_version_it_met(tmp_path: Path, monkeypatch: p
         asked.append((version, assumed))
         return made
 
-    monkeypatch.setattr(cutover.transform, "plan_export", plan)
+    monkeypatch.setattr(transform, "plan_export", plan)
     with create(tmp_path / "ws") as ws:
         cutover.plan_export(ws, invoices=True)
         ws.ledger.update_session(ws.ledger.open_session("toolkit"), version="9.0")

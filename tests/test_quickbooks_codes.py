@@ -86,3 +86,10 @@ def test_a_status_gives_quickbooks_own_words_first() -> None:
     assert text.startswith('The name "Acme"')
     assert STATUSES[3100].remedy in text
     assert explain_status(3999, "") == "QuickBooks answered with status 3999."
+
+
+def test_the_advice_on_a_status_is_told_once() -> None:
+    once = explain_status(3100, 'The name "A" is already in use.')
+    assert once.count("Choose another name") == 1
+    looked_up = f"{once} Looked up: no customer has it."
+    assert explain_status(3100, looked_up) == looked_up

@@ -76,7 +76,7 @@ def desk() -> Desk:
         ("<CustomerQueryRq><MaxReturned>0</MaxReturned></CustomerQueryRq>", "less than"),
         ('<AccountQueryRq iterator="Start"><MaxReturned>5</MaxReturned></AccountQueryRq>', "iterator"),
         ("<InvoiceAdd/>", "unknown request"),
-        ("<VendorQueryRq/>", "unknown request"),
+        ("<VehicleQueryRq/>", "unknown request"),
         (
             f"<TxnVoidRq><TxnVoidType>ReceivePayment</TxnVoidType><TxnID>{RECEIPT}</TxnID></TxnVoidRq>",
             "not one",

@@ -215,8 +215,7 @@ def test_what_waits_for_a_lost_invoice_is_planned_anew(tmp_path: Path) -> None:
     assert again is not None
     assert set(made.world.statuses(again)) == {"invoice:INV-1", "payment:P-1"}
     assert draft is not None
-    made.ws.approve(draft, "ann")
-    made.ws.approve(again, "ann")
+    made.ws.approve([draft, again], "ann")
     made.world.finish()
     made.proved_to_the_cent()
 
@@ -283,6 +282,29 @@ def test_a_number_stays_with_its_invoice(tmp_path: Path) -> None:
     made.release()
     planned = {row["key"]: row["ref_number"] for row in to_rows(made.plan().operations)}
     assert planned == numbers
+    draft = made.ws.queue(made.plan()).job
+    assert draft is not None and made.ws.changed_since(draft) == []
+    made.ws.set("number_rule", "counter:901")  # what QuickBooks had is numbered as it was, under any rule
+    assert made.ws.changed_since(draft) == ["invoice:INV-9: RefNumber 505 is 901 now"]
+
+
+def released_again(made: Lost, restored: Company) -> int:
+    """Return the draft of all that was released, because an older file was opened."""
+    made.restore(restored)
+    made.restore(made.backed_up())
+    made.read_back()
+    made.release()
+    draft = made.ws.queue(made.plan()).job
+    assert draft is not None
+    return draft
+
+
+def opened_again(made: Lost, newer: Company) -> None:
+    """Open the newer file: the older one was a mistake."""
+    made.restore(newer)
+    made.read_back()
+    told = {row["key"]: row["reason"] for row in to_rows(made.tie().differences)}
+    assert "QuickBooks holds it as TxnID" in told["invoice:INV-1"]
 
 
 def test_books_that_come_back_after_the_release_hold_nothing_twice(
@@ -290,20 +312,34 @@ def test_books_that_come_back_after_the_release_hold_nothing_twice(
 ) -> None:
     """The restored file was a mistake: the newer one is opened again, when all was released already."""
     newer = made.world.company
-    made.restore(template[2])
-    made.restore(made.backed_up())
-    made.read_back()
-    made.release()
-    draft = made.ws.queue(made.plan()).job
-    assert draft is not None
-    made.restore(newer)
-    made.read_back()
-    told = {row["key"]: row["reason"] for row in to_rows(made.tie().differences)}
-    assert "QuickBooks holds it as TxnID" in told["invoice:INV-1"]
+    draft = released_again(made, template[2])
     made.ws.approve(draft, "ann")
+    made.ws.ledger.hold(draft, "ann")
+    opened_again(made, newer)
+    made.ws.ledger.release(draft, "ann")
     made.world.finish()
     assert set(made.world.statuses().values()) == {"applied"}
     made.proved_to_the_cent()
+
+
+def test_a_draft_from_before_the_books_came_back_is_planned_anew(
+    made: Lost, template: tuple[Path, Company, Company]
+) -> None:
+    newer = made.world.company
+    draft = released_again(made, template[2])
+    opened_again(made, newer)
+    with pytest.raises(UsageError, match="customer:A3: BluBilling has no such row"):
+        made.ws.approve(draft, "ann")
+    made.ws.ledger.cancel(draft, "ann")
+    again = made.ws.queue(made.plan()).job
+    assert again is not None
+    made.ws.approve(again, "ann")
+    made.world.finish()
+    made.read_back()
+    tie = made.tie()
+    assert tie.ties
+    assert list(tie.differences["reason"]) == [f"not sent: job {draft} was cancelled"]
+    assert made.standing() == Counter(key for key in JANUARY if not key.startswith("customer:"))
 
 
 DAYS = (9, 12, 17, 22, 31)
@@ -678,6 +714,12 @@ def test_a_release_takes_two_steps(restored: Lost, toolkit: Toolkit) -> None:
     said = toolkit("-w", restored.ws.path, "export", "--new", *(f"--{name}" for name in ALL))
     assert "Job 4: 7 operations, a draft." in said.out
     assert restored.ws.ledger.job(4).status == "draft"
+
+
+def test_what_follows_a_release_can_be_typed(restored: Lost, toolkit: Toolkit) -> None:
+    at = f"toolkit -w {restored.ws.path}"
+    said = toolkit("-w", restored.ws.path, "requeue", "--all-absent", "--note", NOTE, "--yes")
+    assert said.out.endswith(f"\nNext: {at} export, review the draft, then {at} approve (or cancel) it\n")
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,29 @@ def test_a_row_keeps_its_values_and_lacks_nothing() -> None:
     assert back["memo"] is None
 
 
+@pytest.mark.parametrize("kind", sorted({str(c.type) for t in TABLES.values() for c in t.columns}))
+def test_rows_are_what_arrow_says_of_every_type(kind: str) -> None:
+    """Every declared type, with nulls, its ends and more pieces than one: value, class and spelling."""
+    (declared, *_) = (c.type for t in TABLES.values() for c in t.columns if str(c.type) == kind)
+    days = [dt.date.min, dt.date(1969, 12, 31), dt.date(2026, 2, 28), dt.date.max]
+    if pa.types.is_decimal(declared):
+        most = Decimal(10**declared.precision - 1).scaleb(-declared.scale)
+        values: list[object] = [most, -most, Decimal(0), Decimal("12.50")]
+    elif pa.types.is_timestamp(declared):
+        values = [dt.datetime.combine(day, dt.time(23, 59, 59, 999000)) for day in days]
+    elif pa.types.is_date(declared):
+        values = [*days]
+    else:
+        of_kind = {pa.string(): ["", "ä\n"], pa.bool_(): [True, False], pa.int64(): [-(2**63), 2**63 - 1]}
+        values = list(of_kind.get(declared, [[], ["a", "b"]]))
+    array = pa.array([None, *values, None], type=declared)
+    column = pa.chunked_array([array, array[:2], array[:0]])
+    data = pa.table({"value": column, "nothing": pa.nulls(len(column), declared)})
+    assert repr(tables.arrow_rows(data)) == repr(data.to_pylist())
+    assert tables.arrow_rows(data[:0]) == []
+    assert tables.arrow_rows(data.select([])) == data.select([]).to_pylist()
+
+
 def test_an_unknown_column_is_refused_by_name() -> None:
     with pytest.raises(ConformError, match=r"quickbooks\.invoices\.total: not a column"):
         tables.from_rows("quickbooks.invoices", [{"txn_id": "1", "total": Decimal(1)}])

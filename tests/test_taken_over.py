@@ -75,6 +75,24 @@ def by_hand(**more: Any) -> Change:
     return add("quickbooks.payments", row | more)
 
 
+def carried(key: str, txn_id: str, **more: Any) -> Change:
+    """Return the change by which an invoice of QuickBooks was carried; both systems have it still."""
+    there_too = {
+        "txn_id": txn_id,
+        "customer_list_id": "C-1",
+        "subtotal": Decimal(0),
+        "txn_date": day(1, 12, 2025),
+    }
+    there_too |= {"balance_remaining": Decimal(0)}
+
+    def change(tables: Rows) -> None:
+        tables["billing.invoices"].append(invoice(key, "0.00", invoice_date=day(1, 12, 2025)))
+        tables.setdefault("quickbooks.invoices", []).append(there_too)
+        tables.setdefault("ledger.crosswalk", []).append(bound("invoice", key, txn_id, "quickbooks", **more))
+
+    return change
+
+
 def split(tables: Rows) -> None:
     """Let the payment pay 40.00 of A1 and 20.00 of A2: two parts, of two customers."""
     tables["billing.invoices"].append(invoice("INV-2", "20.00", account_number="A2"))
@@ -259,6 +277,131 @@ def test_a_part_that_is_there_is_taken_over_and_the_other_is_added() -> None:
     assert "as payment:P-1/A1 already" in messages(plan, "taken_over")[0]
 
 
+# --- what somebody entered there by hand --------------------------------------------------------------------
+
+JOHN = {"posted_by": "john", "posted_at": dt.datetime(2026, 1, 31)}
+OPEN_DAY = {"closed_period": "first_open_day"}
+IN_WORK = {"kind": "write_off", "decision": "Hosting", "item_list_id": "I-1", "item_full_name": "Hosting"}
+
+
+def closed(tables: Rows) -> None:
+    tables["quickbooks.company"][0]["closing_date"] = day(25)
+
+
+def entered(table: str = "credit_memos", total: str = "5.00", **more: Any) -> Change:
+    """Return the change that lets QuickBooks hold an invoice or credit memo that somebody entered there."""
+    row = {"txn_id": "8A-1", "customer_list_id": "C-1", "ref_number": "WO-1", "txn_date": day(15)}
+    column = "subtotal" if table == "invoices" else "total_amount"
+    return add(f"quickbooks.{table}", row | {column: Decimal(total)} | more)
+
+
+def adjusted(amount: str, key: str = "C-1", **more: Any) -> Change:
+    """Return the change by which BluBilling has an adjustment of a kind that goes on an item."""
+    row = adjustment(key, amount, **{"kind": "write_off"} | more)
+    decided = add("mapping.adjustments", IN_WORK)
+
+    def change(tables: Rows) -> None:
+        tables.setdefault("billing.adjustments", []).append(row)
+        if "mapping.adjustments" not in tables:
+            decided(tables)
+
+    return change
+
+
+BILLED_BY_HAND = entered("invoices", "90.00", txn_date=day(10), sales_tax_total=Decimal(10))
+
+
+@pytest.mark.parametrize("date", [day(20), day(26)])
+def test_a_payment_is_known_by_its_own_day_and_by_the_one_it_is_posted_on(date: dt.date) -> None:
+    plan = planned(closed, by_hand(txn_date=date), **OPEN_DAY)
+    assert stays(plan)["P-1"] == "blocked"
+    assert f"H-1 of 60.00 on {date}" in messages(plan, "already_in_quickbooks")[0]
+    assert stays(planned(closed, by_hand(txn_date=day(27)), **OPEN_DAY)) == {}
+    assert stays(planned(by_hand(txn_date=day(26)))) == {}, "of an open period nothing is posted otherwise"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ([adjusted("5.00"), entered()], "C-1"),
+        ([adjusted("5.00", kind="house_credit"), entered()], "C-1"),
+        ([adjusted("-5.00"), entered("invoices")], "C-1"),
+        ([BILLED_BY_HAND], "INV-1"),
+        ([closed, adjusted("5.00"), entered(txn_date=day(26))], "C-1"),
+        ([add("billing.invoices", invoice("N-1", "-5.00", invoice_date=day(15))), entered()], "N-1"),
+    ],
+)
+def test_a_document_that_was_entered_by_hand_is_not_sent_again(changes: list[Change], key: str) -> None:
+    plan = planned(add("billing.invoice_lines", line("N-1", "-5.00")), *changes, **OPEN_DAY)
+    assert stays(plan)[key] == "blocked"
+    (told,) = messages(plan, "already_in_quickbooks")
+    assert "8A-1 of" in told and "number WO-1, for the same customer" in told
+    (row,) = [row for row in to_rows(plan.findings) if row["rule"] == "already_in_quickbooks"]
+    assert row["severity"] == "error" and "toolkit posted KEY --txn-id TXNID" in row["suggestion"]
+
+
+def test_a_house_credit_that_goes_as_a_payment_may_have_been_entered_as_a_credit_memo() -> None:
+    method = add("quickbooks.payment_methods", {"list_id": "M-9", "name": "Credit", "is_active": True})
+    text = {"credit_mode": "payment", "credit_account": "Card Clearing"}
+    credit = adjusted("5.00", kind="house_credit")
+    assert stays(planned(credit, method, **text)) == {}, "or else this shows nothing"
+    assert stays(planned(credit, method, entered(), **text)) == {"C-1": "blocked"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"customer_list_id": "C-2"},
+        {"total": "5.01"},
+        {"txn_date": day(16)},
+        {"left_at": dt.datetime(2026, 1, 21)},
+        {"memo": "X [bb:credit_memo:X]"},
+        {"table": "invoices"},
+    ],
+)
+def test_another_document_in_quickbooks_is_not_taken_for_it(more: dict[str, Any]) -> None:
+    plan = planned(adjusted("5.00"), entered(**more))
+    assert stays(plan) == {} and messages(plan, "already_in_quickbooks") == []
+
+
+@pytest.mark.parametrize("table", ["credit_memos", "payments"])
+def test_a_document_that_another_row_has_is_in_nobodys_way(table: str) -> None:
+    """Two equal rows, of which one was posted by hand or sent: the other is another document."""
+    twins = [adjusted("5.00"), adjusted("5.00", "C-2"), entered()]
+    place, ours = {"source_table": "billing.adjustments", "source_key": "C-2"}, "C-1"
+    if table == "payments":
+        unpaid = add("billing.payments", payment("P-2", "60.00"))
+        twins, place, ours = [unpaid, by_hand(txn_id="8A-1")], dict(place), "P-1"
+        place |= {"source_table": "billing.payments", "source_key": "P-2"}
+    other = place["source_key"]
+    assert stays(planned(*twins)) == {ours: "blocked", other: "blocked"}
+    posted = add("ledger.postings", place | JOHN | {"txn_id": "8A-1"})
+    assert stays(planned(*twins, posted)) == {other: "posted_by_hand"}
+    kind = "payment" if table == "payments" else "credit_memo"
+    sent = add("ledger.crosswalk", bound(kind, other, "8A-1"))
+    assert stays(planned(*twins, sent)) == {other: "already_sent"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ([adjusted("5.00"), entered()], "credit_memo:C-1"),
+        ([adjusted("-5.00"), entered("invoices")], "invoice:debit:C-1"),
+        ([BILLED_BY_HAND], "invoice:INV-1"),
+    ],
+)
+def test_a_document_that_a_person_said_is_another_one_is_planned(changes: list[Change], key: str) -> None:
+    plan = planned(*changes, said(key))
+    assert stays(plan) == {} and messages(plan, "already_in_quickbooks") == []
+    (told,) = messages(plan, "said_absent")
+    assert "8A-1 of" in told and "ann says" in told
+
+
+def test_its_own_marker_goes_before_what_looks_like_it() -> None:
+    plan = planned(adjusted("5.00"), entered(), there("credit_memos", "credit_memo:C-1", "T-3", "5.00"))
+    assert stays(plan) == {} and known_as(plan) == {"credit_memo:C-1": ["T-3"]}
+
+
 # --- what a person said -------------------------------------------------------------------------------------
 
 
@@ -278,7 +421,7 @@ def test_what_a_person_said_is_another_one_holds_no_number(table: str) -> None:
         add("ledger.operations", queued("invoice:INV-0", ref_number="1")),
         add("ledger.operations", queued("invoice:INV-0", "undone", ref_number="1")),
         add("ledger.crosswalk", bound("invoice", "INV-0", "9-1", ref_number="1")),
-        add("ledger.crosswalk", bound("invoice", "INV-0", "9-1", "quickbooks", ref_number="1")),
+        carried("INV-0", "9-1", ref_number="1"),
         there("invoices", "invoice:INV-0", "T-9", ref_number="1"),
     ],
 )

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from carried_world import signed
 from export_world import (
     ALL,
     JANUARY,
@@ -21,6 +22,7 @@ from export_world import (
     invoice,
     item,
     line,
+    open_document,
     payment,
     queued,
     settings,
@@ -438,6 +440,17 @@ def test_a_new_job_is_created_under_its_parent_before_its_invoice() -> None:
     assert made["invoice:INV-2"]["depends_on"] == ["customer:A8"]
 
 
+def test_a_new_name_goes_as_quickbooks_stores_it_without_blanks_at_its_ends() -> None:
+    rows = bill(with_new_customer(world(), "A9"), "INV-2", "5.00", account_number="A9")
+    rows["billing.customers"][-1]["name"] = " Nine Ltd "
+    made = operations(planned(rows))["customer:A9"]
+    assert (made["fields"]["Name"], made["expected"]["name"]) == ("Nine Ltd", "Nine Ltd")
+    assert made["expected"]["full_name"] == "Nine Ltd"
+    rows["billing.customers"][-1]["name"] = "Acme "
+    (taken,) = [row for row in to_rows(planned(rows).findings) if row["rule"] == "name_taken"]
+    assert taken["key"] == "A9"
+
+
 def test_a_customer_that_was_created_is_named_by_its_list_id() -> None:
     rows = bill(with_new_customer(world(), "A9"), "INV-2", "5.00", account_number="A9")
     rows["ledger.crosswalk"] = [bound("customer", "A9", "C-9")]
@@ -498,6 +511,14 @@ def test_items_by_hand_go_first_and_only_with_what_needs_them() -> None:
     }
 
 
+def test_no_item_by_hand_goes_for_an_invoice_that_stays_behind() -> None:
+    rows = with_local_items(world())
+    rows["billing.invoice_lines"][0]["description"] = "x" * 5000
+    plan = planned(rows)
+    assert stays(plan)["INV-1"] == "blocked"
+    assert not [key for key in operations(plan) if key.startswith("item:")]
+
+
 def test_an_item_by_hand_that_quickbooks_has_by_now_is_not_made_twice() -> None:
     rows = with_local_items(world())
     rows["quickbooks.items"] += [item("I-8", "Kits"), item("I-9", "Kits:Large")]
@@ -539,6 +560,7 @@ def test_a_payment_of_nothing_stays_unapplied_on_purpose() -> None:
 def test_a_payment_goes_to_the_txn_id_of_an_invoice_that_quickbooks_has(origin: str) -> None:
     rows = world()
     rows["ledger.crosswalk"] = [bound("invoice", "INV-1", "9-1", origin, amount=Decimal(100))]
+    rows["quickbooks.invoices"] = [open_document("9-1", "100.00")]
     plan = planned(rows)
     operation = operations(plan)["payment:P-1"]
     assert operation["fields"]["AppliedToTxnAdd"] == [{"TxnID": "9-1", "PaymentAmount": "60.00"}]
@@ -615,7 +637,7 @@ def test_a_carried_invoice_is_paid_by_the_customer_that_quickbooks_has_it_on() -
     rows = world()
     carried = bound("invoice", "INV-1", "9-1", "quickbooks", amount=Decimal(100), customer_list_id="C-2")
     rows["ledger.crosswalk"] = [carried]
-    assert operations(planned(rows))["payment:P-1"]["fields"]["CustomerRef"] == {"ListID": "C-2"}
+    assert operations(planned(signed(rows)))["payment:P-1"]["fields"]["CustomerRef"] == {"ListID": "C-2"}
 
 
 # --- new, and pilots ----------------------------------------------------------------------------------------
@@ -709,7 +731,7 @@ def random_world(invoices: list[dict[str, Any]], payments: list[dict[str, Any]])
             application(f"P{place}", f"I{to}", str(part)) for to, part in applied.items()
         ]
     rows["ledger.crosswalk"] = [bound("invoice", "I7", "9-7", "quickbooks", amount=Decimal(50))]
-    return rows
+    return signed(rows)  # BluBilling seldom has it
 
 
 @examples(max_examples=40)
@@ -845,8 +867,28 @@ def test_what_is_on_the_wrong_side_of_the_cutover_is_said_whatever_the_range(opt
     pay(rows, "P-0", "5.00", effective_date=day(30, 12, 2025))
     pay(rows, "P-D", "5.00", effective_date=day(30, 12, 2025), status="Declined")
     rows["ledger.crosswalk"] = [bound("invoice", "INV-C", "9-1", "quickbooks", amount=Decimal(7))]
+    rows["quickbooks.invoices"] = [open_document("9-1", "7.00")]
     plan = planned(rows, **options)
     found = {row["key"]: (row["rule"], row["severity"]) for row in to_rows(plan.findings)}
     assert found == dict.fromkeys(["INV-0", "P-0"], ("cutover_side", "error"))
     assert set(operations(plan)) == {"invoice:INV-1", "payment:P-1"}
     assert totals(plan, "billing.invoices")["out_of_range_count"] == 3
+
+
+def finding_of(rows: Rows, rule: str) -> dict[str, Any]:
+    return next(row for row in to_rows(planned(rows).findings) if row["rule"] == rule)
+
+
+def test_the_deposit_account_of_any_method_is_chosen_in_the_workbook() -> None:
+    rows = world()
+    rows["quickbooks.payment_methods"].append({"list_id": "M-9", "name": "Bitcoin", "is_active": True})
+    rows["billing.payments"][0]["method"] = "Bitcoin"
+    found = finding_of(rows, "deposit_account")
+    assert (found["table"], found["key"]) == ("match.payment_methods", "Bitcoin")
+    assert found["suggestion"] == "choose it in the sheet Payment methods"
+
+
+def test_classes_that_are_assigned_to_nothing_are_told_for_people() -> None:
+    rows = world()
+    rows["quickbooks.company"][0] |= {"is_using_class_tracking": True, "assign_classes_to": "None"}
+    assert "(assigned to nothing in particular)" in finding_of(rows, "class_missing")["message"]

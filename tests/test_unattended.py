@@ -93,8 +93,8 @@ def test_what_is_kept_of_a_tie_out(made: Lost) -> None:
     facts = json.loads(kept["facts"])
     assert (facts["jobs"], facts["refresh"]) == ([1], read)
     [invoices] = [total for total in facts["totals"] if total["record_kind"] == "invoice"]
-    assert (invoices["sent_count"], invoices["quickbooks_count"]) == (3, 3)
-    assert (invoices["sent_amount"], invoices["quickbooks_amount"]) == ("155.00", "155.00")
+    assert (invoices["queued_count"], invoices["quickbooks_count"]) == (3, 3)
+    assert (invoices["queued_amount"], invoices["quickbooks_amount"]) == ("155.00", "155.00")
 
 
 def test_a_setting_edited_by_hand_lets_nothing_go(made: Lost, toolkit: Toolkit) -> None:
@@ -102,7 +102,7 @@ def test_a_setting_edited_by_hand_lets_nothing_go(made: Lost, toolkit: Toolkit) 
     bill(made, "INV-5", "10.00")
     said = toolkit("-w", made.ws.path, "export", "--new", *SWITCHES)
     assert said.code == 0
-    assert "1 operations, a draft" in said.out
+    assert "1 operation, a draft" in said.out
     assert "auto_approve waits: no export that a person approved has tied out yet" in said.out
     checks = {check.name: check for check in examine(made.ws, knock=lambda url: None)}
     assert not checks["unattended"].good

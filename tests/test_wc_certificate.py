@@ -264,7 +264,7 @@ def test_cert_refuses_what_makes_no_sense(toolkit: Toolkit, folder: Path) -> Non
     plain = toolkit("-w", folder, "cert")
     assert (plain.code, plain.out) == (2, "")
     assert "needs no certificate" in plain.err
-    assert "toolkit qwc --url https://NAME:8085/" in plain.err
+    assert f"toolkit -w {folder} qwc --url https://NAME:8085/" in plain.err
     assert toolkit("-w", folder, "cert", "--name", "a b").code == 2
     assert fingerprint(folder) == before
     assert toolkit("-w", folder, "cert", "--name", "server-7").code == 0

@@ -22,7 +22,7 @@ from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.exchange import FAILED
 from toolkit.ledger import Outcome
 from toolkit.ledger_records import FOR_A_PERSON, MOST_LOOKUPS
-from toolkit.quickbooks_codes import PARSE_ERROR
+from toolkit.quickbooks_codes import PARSE_ERROR, may_go_again
 from toolkit.rehearsal.books import Record
 from toolkit.tables import to_rows
 
@@ -354,6 +354,7 @@ def test_what_is_never_there_is_not_sent_for_ever(world: World) -> None:
     world.finish()
     assert world.statuses() == {KEY: "rejected", "payment:P1": "skipped"}
     assert "sent 3 times" in world.message(KEY)
+    assert may_go_again(world.ws.ledger.operation(KEY).status_code, world.message(KEY))
     assert len(writes(world)) == witness.MOST_SENT
     assert records(world) == []
     assert world.ws.ledger.job(number).status == "complete"

@@ -21,7 +21,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from toolkit import mapping
 from toolkit.errors import InputFileError
 from toolkit.tables import from_rows, to_rows
-from toolkit.workbook import WorkbookRead, read_workbook, write_workbook
+from toolkit.workbook import Frames, WorkbookRead, read_workbook, write_workbook
 from toolkit.workbook_sheets import from_cell, to_cell
 
 ODD = [
@@ -57,8 +57,21 @@ class Cutover:
     )
     stamp: str = "s1"
 
+    def frames(self) -> Frames:
+        """Return what both directions take."""
+        lists = {
+            "items": "items",
+            "quickbooks_customers": "customers",
+            "quickbooks_methods": "payment_methods",
+        }
+        tables = self.tables()
+        named = {f"quickbooks.{name}": tables[of] for of, name in lists.items()}
+        for name in ("charges", "customers", "taxes", "payment_methods"):
+            named[f"match.{name}"] = tables[name]
+        return Frames(named)
+
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the frames that both directions take."""
+        """Return the matches, and what may be chosen."""
         items = [
             {"list_id": key, "full_name": name, "item_type": "Service"}
             for key, name in self.item_names.items()
@@ -103,6 +116,12 @@ class Cutover:
         invoices = from_rows("billing.invoices", [bill])
         return {
             **frames,
+            "taxes": mapping.match_taxes(
+                from_rows("billing.charges", [{**common, **row} for row in charges]),
+                frames["items"],
+                from_rows("mapping.taxes", []),
+                charge_decisions=from_rows("mapping.charge_items", self.held["charge_items"]),
+            ),
             "charges": mapping.match_charges(
                 from_rows("billing.charges", [{**common, **row} for row in charges]),
                 frames["items"],
@@ -124,11 +143,11 @@ class Cutover:
         }
 
     def write(self, path: Path) -> Path:
-        write_workbook(path, **self.tables(), company="Acme & Co", workspace_id="w1", stamp=self.stamp)
+        write_workbook(path, self.frames(), company="Acme & Co", workspace_id="w1", stamp=self.stamp)
         return path
 
     def read(self, path: Path, workspace_id: str = "w1") -> WorkbookRead:
-        return read_workbook(path, **self.tables(), workspace_id=workspace_id, stamp=self.stamp)
+        return read_workbook(path, self.frames(), workspace_id=workspace_id, stamp=self.stamp)
 
     def decide(self, table: str, *rows: dict[str, Any]) -> None:
         """Keep decisions as the ledger does: the newest of a key stands, one without a decision withdraws."""
@@ -204,6 +223,12 @@ def test_the_sheets_show_problems_first_and_most_money_first(path: Path) -> None
         "Customers",
         "Taxes",
         "Payment methods",
+        "Terms",
+        "Adjustments",
+        "Items by hand",
+        "Numbers",
+        "Change in BluBilling",
+        "Items",
         "_names",
         "_toolkit",
     ]
@@ -211,10 +236,10 @@ def test_the_sheets_show_problems_first_and_most_money_first(path: Path) -> None
     page = book["Charges"]
     place = columns(page)["price_code"]
     assert [page.cell(row, place).value for row in range(2, 6)] == ["SETUP", "HOST", "DISC", "Support"]
-    assert (page.freeze_panes, page.auto_filter.ref) == ("A2", "A1:T5")
+    assert (page.freeze_panes, page.auto_filter.ref) == ("C2", "A1:V5")
     assert not page.protection.sheet
     place = columns(page)["decision"]
-    assert {page.cell(row, place).fill.fgColor.rgb for row in (2, 5)} == {"00FFF2CC"}
+    assert {page.cell(row, place).fill.fgColor.rgb for row in (2, 5)} == {"00FFF6D6"}
     assert page.cell(2, columns(page)["amount"]).value == 9.5
     assert [book["Taxes"].cell(2, 2).value, book["Taxes"].max_row] == ["TAX", 2]
 
@@ -271,10 +296,12 @@ def test_any_text_survives_the_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_says_so(tmp_path: Path, cutover: Cutover) -> None:
-    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken.xlsx").mkdir()
     with pytest.raises(InputFileError, match="close it"):
-        cutover.write(tmp_path / "taken")
-    assert [found.name for found in tmp_path.iterdir()] == ["taken"]
+        cutover.write(tmp_path / "taken.xlsx")
+    assert [found.name for found in tmp_path.iterdir()] == ["taken.xlsx"]
+    with pytest.raises(InputFileError, match=r"ends in \.xlsx"):
+        cutover.write(tmp_path / "mapping.ods")
 
 
 def test_a_text_too_long_for_a_cell_is_never_cut(tmp_path: Path) -> None:
@@ -365,6 +392,10 @@ def test_rows_are_found_by_key_wherever_they_and_the_columns_stand(path: Path, c
         ("Charges", "HOST", {"decision": "=H2"}, "formula", None),
         ("Taxes", "TAX", {"decision": "Support"}, "wrong_type", None),
         ("Customers", "007", {"decision": "(new)", "new_name": "JOHN SMITH"}, "name_taken", None),
+        ("Customers", "007", {"decision": "(new)", "new_name": "x" * 42}, "too_long", None),
+        ("Customers", "007", {"decision": "(new)", "new_name": "Acme:West"}, "name_colon", "Acme -West"),
+        ("Customers", "007", {"decision": "(new)", "new_name": "Acme \u0141"}, "not_windows_1252", None),
+        ("Customers", "007", {"decision": "(new)", "new_name": "\u00a0 "}, "no_name", None),
         ("Customers", "007", {"decision": "(none)"}, "money_hangs_on_it", None),
         ("Customers", "007", {"decision": "Jon Smith"}, "unknown_choice", "John Smith"),
         ("Payment methods", "CreditCard", {"decision": "Old"}, "inactive", None),
@@ -572,7 +603,7 @@ def test_libreoffice_opens_saves_and_prints_it(tmp_path: Path) -> None:
         subprocess.run(command, check=True, capture_output=True, timeout=180)
     assert (saved / "out.pdf").read_bytes().startswith(b"%PDF")
     read = cutover.read(saved / "out.xlsx")
-    assert rules(read) == []
+    assert rules(read) == [("warning", "exact_overridden")]  # 00123 is an item by itself
     assert decided(read) == [("00123", "Web:Hosting", "I1", "+note")]
     assert [row["new_name"] for row in read.decisions["customers"]] == ["Acme 007"]
     assert read.unchanged == len(ODD) + 2

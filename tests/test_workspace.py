@@ -284,7 +284,7 @@ def test_the_cutover_date_moves_until_something_was_sent(ws: Workspace) -> None:
     assert job is not None
     ws.set("cutover_date", "2025-12-31")
     complete(ws, job, "invoice:1")
-    with pytest.raises(SettingError, match="1 operations sent"):
+    with pytest.raises(SettingError, match="1 operation sent"):
         ws.set("cutover_date", "2026-01-31")
     ws.set("set_size", "7")
     assert ws.settings.cutover_date == dt.date(2025, 12, 31)

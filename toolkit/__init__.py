@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit import carry_forward, cutover, extract, mapping, reconcile, tables, transform
+    from toolkit.deciding import accept, correct, decide, decide_new, decide_rows, history, undo
     from toolkit.errors import ToolkitError
+    from toolkit.notebook import show
     from toolkit.settings import Settings
     from toolkit.workspace import Workspace
 
@@ -23,16 +25,33 @@ __all__ = [
     "ToolkitError",
     "Workspace",
     "__version__",
+    "accept",
     "carry_forward",
+    "correct",
     "cutover",
+    "decide",
+    "decide_new",
+    "decide_rows",
     "extract",
+    "history",
     "mapping",
     "reconcile",
+    "show",
     "tables",
     "transform",
+    "undo",
 ]
 
-_HOMES = {"Settings": "settings", "ToolkitError": "errors", "Workspace": "workspace"}
+_DECIDING = ("accept", "correct", "decide", "decide_new", "decide_rows", "history", "undo")
+_HOMES = {
+    "Settings": "settings",
+    "ToolkitError": "errors",
+    "Workspace": "workspace",
+    "show": "notebook",
+    **dict.fromkeys(
+        ("accept", "correct", "decide", "decide_new", "decide_rows", "history", "undo"), "deciding"
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:

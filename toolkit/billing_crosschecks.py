@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from toolkit.counted import counted
 from toolkit.tables import finding, to_rows
 
 __all__ = ["crosscheck"]
@@ -80,7 +81,7 @@ def _without(rows: dict[str, Rows], table: str, column: str, keys: dict[str, str
     where = " or ".join(keys)
     found = []
     for value, sources in lost.items():
-        message = f"{column} {value!r} is not in {where} ({len(sources):,} rows)."
+        message = f"{column} {value!r} is not in {where} ({counted(len(sources), 'row')})."
         args = {"table": table, "key": value, "column": column, "value": value, "source": sources[0]}
         found.append(finding("warning", "not_found", message, **args))
     return found

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
 from toolkit import mapping
+from toolkit.checks_company import DECIDED, Company
 from toolkit.checks_drafts import Line, Row, Target
+from toolkit.quickbooks_codes import may_go_again
+from toolkit.references import settled
 from toolkit.settings import Settings
-from toolkit.tables import TABLES, empty, to_rows
+from toolkit.tables import to_rows
 
 MATCHED = ("mapped", "account_number", "exact")
 
 
-class Books:
+class Books(Company):
     """The lists of one workspace, indexed when they are first asked for.
 
     Parameters
@@ -29,26 +32,8 @@ class Books:
     """
 
     def __init__(self, tables: Mapping[str, pd.DataFrame], settings: Settings) -> None:
-        self._tables, self.settings = tables, settings
+        super().__init__(tables, settings)
         self._targets: dict[str, Target] = {}
-
-    def frame(self, name: str) -> pd.DataFrame:
-        """Return a table, empty where there is none."""
-        frame = self._tables.get(name)
-        return empty(name) if frame is None else frame
-
-    def rows(self, name: str, *columns: str, where: pd.Series | None = None) -> list[dict[str, Any]]:
-        """Return the rows of a table that QuickBooks or BluBilling still has; only some columns if named.
-
-        ``where`` chooses rows of the table as it is.
-        """
-        frame = self.frame(name)
-        if where is not None:
-            frame = frame[where]
-        if "left_at" in TABLES[name].names:
-            frame = frame[frame["left_at"].isna()]
-        # Half the tables of a workspace are empty, and rows of nothing take longer than one would think.
-        return to_rows(frame[list(columns)] if columns else frame) if len(frame) else []
 
     # --- customers ------------------------------------------------------------------------------------------
 
@@ -105,11 +90,14 @@ class Books:
         return Target(account, "new", full_name=self._new_full_name(account), operation=f"customer:{account}")
 
     def new_name(self, account: str) -> str:
-        """Return the name of the QuickBooks customer to create: as decided, else BluBilling's."""
+        """Return the name of the QuickBooks customer to create: as decided, else BluBilling's.
+
+        Without blanks at its ends: QuickBooks drops them, and what it stores is compared with what was sent.
+        """
         name: str = (
             self._decided_names.get(account) or self.billing_customers.get(account, {}).get("name") or ""
         )
-        return name
+        return name.strip()
 
     @cached_property
     def _decided_names(self) -> dict[str, str | None]:
@@ -171,6 +159,33 @@ class Books:
             for row in self.quickbooks_customers.values()
         }
 
+    @cached_property
+    def rejected(self) -> dict[str, Row]:
+        """Operations that QuickBooks rejected for what they are, by key: the request as it was sent.
+
+        Not those that it had no time for (somebody used the record, another request failed): they go again.
+        What a request referred to by operation is the id that it had then; where that was lost and made
+        anew since, it is none, so that the request is another one now.
+        """
+        columns = ("key", "job", "request", "status_code", "status_message", "fields")
+        frame = self.frame("ledger.operations")
+        rejected = frame["status"] == "rejected"
+        found = self.rows("ledger.operations", *columns, where=rejected)
+        if not found:  # as a rule
+            return {}
+        others = self.rows("ledger.operations", "key", "job", "status", "list_id", "txn_id", where=~rejected)
+        ids = {job: _ids_in(others, job or 0) for job in {row["job"] for row in found}}
+        return {
+            row["key"]: row | {"fields": settled(json.loads(row["fields"]), ids[row["job"]])}
+            for row in found
+            if row["fields"] and not may_go_again(row["status_code"], row["status_message"])
+        }
+
+    @cached_property
+    def rejected_alike(self) -> Counter[tuple[int | None, int | None]]:
+        """How many of these there are, by status code and job."""
+        return Counter((row["status_code"], row["job"]) for row in self.rejected.values())
+
     # --- items and lines ------------------------------------------------------------------------------------
 
     @cached_property
@@ -189,6 +204,22 @@ class Books:
         return {row["name"]: row for row in self.rows("mapping.local_items")}
 
     @cached_property
+    def tax_groups(self) -> dict[str, list[str]]:
+        """ListIDs of the members of each sales tax group, by the ListID of the group."""
+        groups: dict[str, list[str]] = {
+            list_id: [] for list_id, row in self.items.items() if row["item_type"] == "SalesTaxGroup"
+        }
+        for row in self.rows("quickbooks.sales_tax_group_items"):
+            if row["sales_tax_group_list_id"] in groups:
+                groups[row["sales_tax_group_list_id"]].append(row["item_sales_tax_list_id"])
+        return groups
+
+    @cached_property
+    def charges(self) -> dict[tuple[str, str | None], Row]:
+        """``billing.charges`` by contract code and price code."""
+        return {(row["contract_code"], row["price_code"]): row for row in self.rows("billing.charges")}
+
+    @cached_property
     def charge_matches(self) -> dict[tuple[str, str | None], Row]:
         """``match.charges`` by contract code and price code."""
         matched = mapping.match_charges(
@@ -198,13 +229,24 @@ class Books:
             invoice_lines=self.frame("billing.invoice_lines"),
             invoices=self.frame("billing.invoices"),
             local_items=self.frame("mapping.local_items"),
+            tax_decisions=self.frame("mapping.taxes"),
         )
         return {(row["contract_code"], row["price_code"]): row for row in to_rows(matched)}
 
     @cached_property
-    def taxes(self) -> dict[str, Row]:
-        """``mapping.taxes`` by name of the tax."""
-        return {row["tax_name"]: row for row in self.rows("mapping.taxes")}
+    def taxes(self) -> dict[str | None, Row]:
+        """``match.taxes`` from outside (of no charge of a plan) by name; a decision on a name counts."""
+        matched = mapping.match_taxes(
+            self.frame("billing.charges"),
+            self.frame("quickbooks.items"),
+            self.frame("mapping.taxes"),
+            charge_decisions=self.frame("mapping.charge_items"),
+            invoice_lines=self.frame("billing.invoice_lines"),
+            invoices=self.frame("billing.invoices"),
+        )
+        decided = [row | {"status": "mapped", "reason": None} for row in self.rows("mapping.taxes")]
+        rows = [*to_rows(matched), *(row for row in decided if row["item_list_id"])]
+        return {row["tax_name"]: row for row in rows if row["contract_code"] is None}
 
     @cached_property
     def _lines(self) -> dict[str, list[Row]]:
@@ -226,7 +268,9 @@ class Books:
         status, reason = match.get("status") or "mismatch", match.get("reason") or "unknown"
         found = match if status in ("exact", "mapped") else {}
         if not found and is_tax and row["tax_name"] in self.taxes:
-            found, status = self.taxes[row["tax_name"]], "mapped"
+            outside = self.taxes[row["tax_name"]]
+            status, reason = outside["status"], outside["reason"] or "unknown"
+            found = outside if status in DECIDED else {}
         name = found.get("item_full_name")
         item = self.find_item(found.get("item_list_id"), name)
         local = name in self.local_items and item is None
@@ -256,55 +300,7 @@ class Books:
             }
         return self.item_names.get(full_name or "")
 
-    # --- lists of QuickBooks --------------------------------------------------------------------------------
-
-    @cached_property
-    def accounts(self) -> dict[str, Row]:
-        """Active ``quickbooks.accounts`` by full name."""
-        rows = self.rows("quickbooks.accounts")
-        return {row["full_name"]: row for row in rows if row["is_active"] is not False}
-
-    @cached_property
-    def tax_codes(self) -> dict[str, Row]:
-        """Active ``quickbooks.sales_tax_codes`` by name."""
-        rows = self.rows("quickbooks.sales_tax_codes")
-        return {row["name"]: row for row in rows if row["is_active"] is not False}
-
-    @cached_property
-    def company(self) -> Row:
-        """The row of ``quickbooks.company``; empty where it was not imported."""
-        return next(iter(self.rows("quickbooks.company")), {})
-
-    @cached_property
-    def currency_codes(self) -> dict[str, str]:
-        """Currency code by QuickBooks' name of the currency."""
-        return {row["name"]: row["currency_code"] for row in self.rows("quickbooks.currencies")}
-
-    @cached_property
-    def home_currency(self) -> str:
-        """Code of the company's currency; USD where the file does not say."""
-        return self.currency_codes.get(self.company.get("home_currency_full_name") or "", "USD")
-
-    @cached_property
-    def ar_account(self) -> Row | None:
-        """The A/R account: the one of the setting, else the only one there is."""
-        wanted = self.settings["ar_account"]
-        found = [row for row in self.accounts.values() if row["account_type"] == "AccountsReceivable"]
-        if wanted:
-            found = [row for row in found if row["full_name"] == wanted]
-        return found[0] if len(found) == 1 else None
-
-    @cached_property
-    def uses_sales_tax(self) -> bool:
-        """Whether the company has sales tax codes, so that none may be left to a default."""
-        return bool(self.tax_codes)
-
-    @cached_property
-    def non_taxable_code(self) -> Row | None:
-        """The non-taxable sales tax code: the one of the setting, else the company's own."""
-        wanted = self.settings["non_taxable_code"] or self.company.get("default_non_taxable_code_full_name")
-        found = self.tax_codes.get(wanted or "")
-        return found if found and not found["is_taxable"] else None
+    # --- taxes and the crosswalk ---------------------------------------------------------------------------
 
     @cached_property
     def zero_tax_item(self) -> Row | None:
@@ -320,23 +316,6 @@ class Books:
         return found[0] if len(found) == 1 else None
 
     @cached_property
-    def payment_methods(self) -> dict[str, Row]:
-        """``match.payment_methods`` by BluBilling method."""
-        matched = mapping.match_payment_methods(
-            self.frame("billing.payments"),
-            self.frame("quickbooks.payment_methods"),
-            self.frame("mapping.payment_methods"),
-            settings=self.settings,
-        )
-        return {row["method"]: row for row in to_rows(matched)}
-
-    @cached_property
-    def active_methods(self) -> set[str]:
-        """ListIDs of the active payment methods of QuickBooks."""
-        rows = self.rows("quickbooks.payment_methods")
-        return {row["list_id"] for row in rows if row["is_active"] is not False}
-
-    @cached_property
     def crosswalk(self) -> dict[tuple[str, str], Row]:
         """``ledger.crosswalk`` by kind of record and key."""
         return {(row["record_kind"], row["key"]): row for row in self.rows("ledger.crosswalk")}
@@ -345,3 +324,16 @@ class Books:
     def bound_ids(self) -> set[str]:
         """ListIDs and TxnIDs that the crosswalk knows."""
         return {row["quickbooks_id"] for row in self.crosswalk.values()}
+
+
+def _ids_in(operations: Iterable[Row], job: int) -> dict[str, str | None]:
+    """Return what a request of a job was sent with for each operation that it refers to.
+
+    None where that is not applied any more, or was applied by a later job: it had another id.
+    """
+    return {
+        row["key"]: row["list_id"] or row["txn_id"]
+        if row["status"] == "applied" and (row["job"] or 0) <= job
+        else None
+        for row in operations
+    }

@@ -13,7 +13,7 @@ import pandas as pd
 
 from toolkit.checks_books import Books
 from toolkit.checks_drafts import ZERO, Draft, Payment, Row, Target
-from toolkit.checks_twice import Marked, Strangers
+from toolkit.checks_twice import Entered, Marked, Strangers
 from toolkit.qbxml_versions import LATEST
 from toolkit.settings import Settings
 
@@ -27,6 +27,11 @@ SAID_ABSENT = "says that it is not in QuickBooks"
 
 POSTED = ("Outstanding", "Paid")
 ROLLED_UP = (*POSTED, "CarriedOver")
+
+
+def debit_key(adjustment_id: str) -> str:
+    """Return the key of an adjustment that goes as an invoice: it may have the number of an invoice."""
+    return f"invoice:debit:{adjustment_id}"
 
 
 class Context(Books):
@@ -74,6 +79,21 @@ class Context(Books):
     def taken_back(self) -> dict[str, Row]:
         """Operations that QuickBooks had and has no longer, by key: their numbers are theirs still."""
         return {key: row for key, row in self.queued.items() if row["status"] == "undone"}
+
+    @cached_property
+    def waivers(self) -> dict[str, Row]:
+        """``ledger.waivers`` by the id of the finding."""
+        return {row["finding_id"]: row for row in self.rows("ledger.waivers")}
+
+    @cached_property
+    def postings(self) -> dict[tuple[str, str], Row]:
+        """``ledger.postings``, what people posted by hand, by source table and key."""
+        return {(row["source_table"], row["source_key"]): row for row in self.rows("ledger.postings")}
+
+    @cached_property
+    def payments(self) -> dict[str, Row]:
+        """``billing.payments`` by number."""
+        return {row["payment_number"]: row for row in self.rows("billing.payments")}
 
     @cached_property
     def invoices(self) -> dict[str, Row]:
@@ -145,13 +165,13 @@ class Context(Books):
         else:
             planned = {draft.key}
             # An adjustment is a credit memo too, and may have the number of an invoice.
-            both = draft.source_key in self._adjustments
+            both = draft.kind == "invoice" and draft.source_key in self._adjustment_ids
             keys = [key for key in self.keys(draft) if not (both and key.startswith("credit_memo:"))]
         rows = [row for key in keys if key not in planned for row in marked.get(key, []) if row["total"]]
         return sorted(rows, key=lambda row: str(row["txn_id"]))
 
     @cached_property
-    def _adjustments(self) -> set[str]:
+    def _adjustment_ids(self) -> set[str]:
         """``billing.adjustments``: their ids."""
         return set(self.frame("billing.adjustments")["adjustment_id"])
 
@@ -177,7 +197,12 @@ class Context(Books):
     @cached_property
     def strangers(self) -> Strangers:
         """The payments that somebody entered in QuickBooks by hand."""
-        return Strangers(self, self.cutover)
+        return Strangers(self, self.cutover, self.posting_date)
+
+    @cached_property
+    def entered(self) -> Entered:
+        """The invoices and credit memos that somebody entered in QuickBooks by hand."""
+        return Entered(self, self.cutover, self.posting_date)
 
     def has_part(self, key: str) -> bool:
         """Return whether QuickBooks has a part of a receipt from us."""
@@ -185,7 +210,8 @@ class Context(Books):
 
     def _by_payment(self, numbers: Mapping[str, Row]) -> dict[str, dict[str, Row]]:
         """Return rows keyed ``number`` or ``number/account`` by payment number, then by their key."""
-        known = set(self.frame("billing.payments")["payment_number"])
+        # A house credit may have gone as a payment, under its own number.
+        known = {*self.frame("billing.payments")["payment_number"], *self._adjustment_ids}
         grouped: dict[str, dict[str, Row]] = defaultdict(dict)
         for key, row in numbers.items():
             # Numbers and accounts may hold slashes themselves: only a number that exists counts.
@@ -205,6 +231,24 @@ class Context(Books):
         rows = {key: row for key, row in self.in_flight.items() if key.startswith("payment:")}
         return self._by_payment({key.removeprefix("payment:"): row for key, row in rows.items()})
 
+    @cached_property
+    def number_decisions(self) -> dict[tuple[str, str], Row]:
+        """``mapping.numbers`` by kind of record and BluBilling's number."""
+        return {(row["record_kind"], row["number"]): row for row in self.rows("mapping.numbers")}
+
+    @cached_property
+    def decided_numbers(self) -> dict[tuple[str, str], str]:
+        """The RefNumbers that people decided on, by kind of record and BluBilling's number."""
+        found = {key: row["ref_number"] or row["decision"] for key, row in self.number_decisions.items()}
+        return {key: number for key, number in found.items() if number}
+
+    def posting_date(self, date: dt.date) -> dt.date:
+        """Return the day to post on: the first open one where it is closed and ``closed_period`` says so."""
+        closing: dt.date | None = self.company.get("closing_date")
+        if self.settings["closed_period"] != "first_open_day" or not closing or date > closing:
+            return date
+        return closing + dt.timedelta(days=1)
+
     @property
     def paid_before(self) -> set[str]:
         """Numbers of the payments that QuickBooks has, at least in part, or that wait in another job."""
@@ -214,29 +258,37 @@ class Context(Books):
         """Return the TxnIDs of a row that QuickBooks has from us; of a receipt, when it has all parts."""
         if isinstance(draft, Payment):
             bound = self._bound_payments.get(draft.source_key, {})
+            if draft.is_credit and (memo := self._sent_as(f"credit_memo:{draft.source_key}")):
+                return [memo]
             missing = [part for part in draft.parts if part.key.removeprefix("payment:") not in bound]
             partly = len(draft.parts) > 1 and draft.source_key not in bound and missing
             return [] if partly else [row["quickbooks_id"] for row in bound.values()]
-        found: list[str] = []
-        for key in self.keys(draft):
-            kind, _, number = key.partition(":")
-            row, queued = self.crosswalk.get((kind, number)), self.queued.get(key, {})
-            if row and row["origin"] == "billing":
-                found.append(row["quickbooks_id"])
-            elif row is None and queued.get("status") == "applied":
-                found.append(queued["txn_id"] or key)
-        return found
+        return [found for key in self.keys(draft) if (found := self._sent_as(key))]
+
+    def _sent_as(self, key: str) -> str | None:
+        """Return the TxnID that an operation has in QuickBooks, or ``None`` where it has none from us."""
+        kind, _, number = key.partition(":")
+        row, queued = self.crosswalk.get((kind, number)), self.queued.get(key, {})
+        if row and row["origin"] == "billing":
+            return str(row["quickbooks_id"])
+        return (queued["txn_id"] or key) if row is None and queued.get("status") == "applied" else None
 
     def keys(self, draft: Draft) -> list[str]:
         """Return the keys a document may have been sent under: an invoice may have changed its sign since."""
         if draft.kind == "invoice":
             return [f"invoice:{draft.source_key}", f"credit_memo:{draft.source_key}"]
-        return [draft.key]
+        if draft.kind != "credit":
+            return [draft.key]
+        # What an adjustment becomes is a decision, and decisions change.
+        keys = [f"credit_memo:{draft.source_key}", debit_key(draft.source_key)]
+        return keys if draft.source_key in self.payments else [*keys, f"payment:{draft.source_key}"]
 
     def waiting(self, draft: Draft) -> list[Row]:
         """Return the operations of a row that are queued, or sent and not answered."""
         if isinstance(draft, Payment):
-            return list(self._waiting_payments.get(draft.source_key, {}).values())
+            memo = self.in_flight.get(f"credit_memo:{draft.source_key}") if draft.is_credit else None
+            waits = list(self._waiting_payments.get(draft.source_key, {}).values())
+            return [memo] if memo else waits
         return [self.in_flight[key] for key in self.keys(draft) if key in self.in_flight]
 
     @cached_property
@@ -268,6 +320,13 @@ class Context(Books):
         for row in self.rows("billing.payment_applications"):
             if row["amount_applied"]:
                 applied[row["payment_number"]].append(row)
+        if self.settings["credit_mode"] == "payment":
+            for row in self.rows("billing.adjustments"):
+                used = row["amount"] - (row["unapplied_balance"] or ZERO)
+                # Where no application is given, the invoice that a credit names is what it pays.
+                if row["invoice_number"] and used > 0 and row["adjustment_id"] not in applied:
+                    named = {"payment_number": row["adjustment_id"], "invoice_number": row["invoice_number"]}
+                    applied[row["adjustment_id"]].append({**named, "seq": 1, "amount_applied": used})
         return applied
 
     @cached_property

@@ -94,4 +94,8 @@ def _too_deep(context: Context, draft: Draft) -> Iterator[Problem]:
     full_name = context.target(draft.source_key).full_name or ""
     if full_name.count(":") >= LEVELS:
         levels = full_name.count(":") + 1
-        yield Problem(f"{full_name} would stand on level {levels} of {LEVELS}", "parent_account_number")
+        yield Problem(
+            f"{full_name} would stand on level {levels} of {LEVELS}: give it a parent further up",
+            "parent_account_number",
+            draft.row["parent_account_number"],
+        )

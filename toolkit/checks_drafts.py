@@ -176,11 +176,17 @@ class Payment(Draft):
 
     parts: Sequence[Part] = ()
     overpaid: Sequence[str] = ()
+    decided_number: str | None = None
+
+    @property
+    def is_credit(self) -> bool:
+        """Whether it is a house credit that goes as a payment."""
+        return self.table == "billing.adjustments"
 
     @property
     def ref_number(self) -> str:
-        """What QuickBooks will know it by: the number of the check, else its own."""
-        number: str = self.row["check_number"] or self.source_key
+        """What QuickBooks will know it by: as a person decided, the number of the check, else its own."""
+        number: str = self.decided_number or self.row["check_number"] or self.source_key
         return number
 
     @property

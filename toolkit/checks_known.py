@@ -6,7 +6,9 @@ not count: both are said, and neither is in the way. All else blocks, and tells 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Document, Draft, Part, Payment, Row
@@ -14,9 +16,10 @@ from toolkit.checks_registry import Problem, rule
 
 KINDS = "invoice credit payment"
 IF_LIKE = (
-    "if it is the same money, leave it blocked, or delete that one in QuickBooks and import payments again; "
-    "if it is not, post this one by hand"
+    "if it is the same money, say so: toolkit posted KEY --txn-id TXNID; or delete that one in QuickBooks "
+    "and import again; if it is not, post this one by hand"
 )
+OWN_NUMBER = "choose another number for one of them, on the sheet Numbers"
 IF_KIN = (
     "take the change back in BluBilling, so that it is taken over as it is; or correct it in QuickBooks by "
     "hand, or delete it there, import again, and export this"
@@ -26,17 +29,41 @@ IF_KIN = (
 @rule(
     "number_taken",
     "error",
-    "A RefNumber is unique in the batch, in QuickBooks and in what was sent.",
-    on="invoice credit",
+    "A RefNumber is unique in the batch, in QuickBooks and in what was sent; one decided on, among payments.",
+    on=KINDS,
 )
-def _number_taken(context: Context, draft: Document) -> Iterator[Problem]:
+def _number_taken(context: Context, draft: Document | Payment) -> Iterator[Problem]:
     number = draft.ref_number
+    if isinstance(draft, Payment):
+        others = sharing_number(context, draft.source_key)
+        if others:
+            shown = ", ".join(others[:3])
+            yield Problem(f"number {number} was decided on for {shown} too", *_place(draft), OWN_NUMBER)
+        return
     holders = context.number_holders.get(number, set()) - {draft.key}
     if number and holders:
         holders -= not_counted(context, draft)
     if number and holders:
         shown = ", ".join(sorted(holders)[:3])
         yield Problem(f"number {number} is taken by {shown}", draft.key_column, draft.source_key)
+
+
+_DECIDED: WeakKeyDictionary[Context, dict[str, list[str]]] = WeakKeyDictionary()
+
+
+def sharing_number(context: Context, number: str) -> list[str]:
+    """Return the other payments for which a person decided on the RefNumber of a payment.
+
+    The numbers of checks repeat, and so may those of payments; what a person chose is to tell them apart.
+    """
+    if context not in _DECIDED:
+        decided: dict[str, list[str]] = defaultdict(list)
+        for (kind, payment), chosen in sorted(context.decided_numbers.items()):
+            if kind == "payment":
+                decided[chosen].append(payment)
+        _DECIDED[context] = decided
+    same = _DECIDED[context].get(context.decided_numbers.get(("payment", number), ""), [])
+    return [other for other in same if other != number]
 
 
 def not_counted(context: Context, draft: Document) -> set[str]:
@@ -66,6 +93,9 @@ def _already_in_quickbooks(context: Context, draft: Draft) -> Iterator[Problem]:
             yield Problem(message, column, value, IF_LIKE)
         yield from _changed_parts(context, draft)
     if not _said(context, draft):
+        for row in entered(context, draft):
+            message = f"QuickBooks has {_shown(row)} for the same customer, which was not sent from here"
+            yield Problem(message, column, value, IF_LIKE)
         for row in context.kin(draft):
             sent = f"sent from here as {row['key']}, which the ledger does not know"
             yield Problem(f"QuickBooks has {_shown(row)}, {sent}", column, value, IF_KIN)
@@ -120,9 +150,23 @@ def _said_absent(context: Context, draft: Draft) -> Iterator[Problem]:
         there = context.numbered_there.get(draft.ref_number, {})
         found = sorted(shown for txn_id, shown in there.items() if txn_id not in own)
     if _said(context, draft):
-        found += [_shown(row) for row in context.kin(draft)]
-    for each in found:
+        found += [_shown(row) for row in [*entered(context, draft), *context.kin(draft)]]
+    for each in dict.fromkeys(found):
         yield Problem(f"QuickBooks has one like it, {each}, and {said}", *_place(draft))
+
+
+def entered(context: Context, draft: Draft) -> list[Row]:
+    """Return what somebody entered in QuickBooks that is the same document as a draft, by what it is.
+
+    None where the draft's own is there, by its marker. A house credit that goes as a payment may have been
+    entered as a credit memo.
+    """
+    of_credit = isinstance(draft, Payment) and draft.is_credit and missing(context, draft)
+    of_document = isinstance(draft, Document) and draft.key not in known(context, draft)
+    if not of_credit and not of_document:
+        return []
+    kind = "invoice" if draft.key.startswith("invoice:") else "credit_memo"
+    return context.entered.like(draft, kind, context.target(draft.account or "").list_id)
 
 
 def known(context: Context, draft: Draft) -> dict[str, list[str]]:
@@ -157,7 +201,8 @@ def _place(draft: Draft) -> tuple[str, str]:
 
 def _shown(row: Row) -> str:
     kind = row["record_kind"].replace("_", " ")
-    return f"{kind} {row['txn_id']} of {row['total']} on {row['txn_date']}"
+    number = f", number {row['ref_number']}," if row["ref_number"] else ""
+    return f"{kind} {row['txn_id']} of {row['total']} on {row['txn_date']}{number}"
 
 
 def _shown_payment(row: Row) -> str:

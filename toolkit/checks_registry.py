@@ -33,6 +33,8 @@ class Problem:
     table, key : str, optional
         Where it is, if not on the draft's own row: what is wrong with a setting or an item is said once,
         however many rows it blocks.
+    source : str, optional
+        Where that row came from: file, sheet, row.
     """
 
     message: str
@@ -41,6 +43,7 @@ class Problem:
     suggestion: str | None = None
     table: str | None = None
     key: str | None = None
+    source: str | None = None
 
 
 Check = Callable[[Any, Any], Iterable[Problem]]
@@ -82,16 +85,18 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    name: str, severity: str, doc: str, *, on: str, stage: str = "row", waivable: bool = False
+    name: str, severity: str, doc: str, *, on: str, stage: str = "row", waivable: bool | None = None
 ) -> Callable[[Check], Check]:
     """Register the decorated function as the rule ``name``.
 
     Parameters
     ----------
-    name, severity, doc, stage, waivable
+    name, severity, doc, stage
         See :class:`Rule`.
     on : str
         Kinds of draft, separated by blanks.
+    waivable : bool, optional
+        A warning may be waived, all else may not, unless it is said here.
 
     Raises
     ------
@@ -102,7 +107,8 @@ def rule(
         raise ValueError(f"rule {name} ({severity}): the name is taken or the severity unknown")
 
     def register(check: Check) -> Check:
-        RULES[name] = Rule(name, severity, doc, tuple(on.split()), stage, waivable, check)
+        may = severity == "warning" if waivable is None else waivable
+        RULES[name] = Rule(name, severity, doc, tuple(on.split()), stage, may, check)
         return check
 
     return register
@@ -112,17 +118,37 @@ def problems(
     context: Any, draft: Any, *severities: str, stage: str = "row"
 ) -> Iterator[tuple[Rule, Problem]]:
     """Yield what the rules of these severities find on one draft, in the order of :data:`RULES`."""
-    for each in RULES.values():
-        if each.severity in severities and each.stage == stage and draft.kind in each.on:
-            for problem in each.check(context, draft):
-                yield each, problem
+    for each in _asked(draft.kind, stage, severities):
+        for problem in each.check(context, draft):
+            yield each, problem
 
 
-def as_finding(found: Rule, problem: Problem, draft: Any) -> dict[str, str | None]:
-    """Return a problem as a row of ``findings``."""
+_ASKED: dict[tuple[str, str, tuple[str, ...]], tuple[tuple[Rule, ...], list[Rule]]] = {}
+
+
+def _asked(kind: str, stage: str, severities: tuple[str, ...]) -> list[Rule]:
+    """Return the rules that look at a kind of draft at a stage: a plan asks that of each of its rows."""
+    there, place = tuple(RULES.values()), (kind, stage, severities)
+    known = _ASKED.get(place)
+    if known is None or known[0] != there:  # a rule was registered since, or made anew
+        known = (
+            there,
+            [
+                each
+                for each in there
+                if each.severity in severities and each.stage == stage and kind in each.on
+            ],
+        )
+        _ASKED[place] = known
+    return known[1]
+
+
+def as_finding(found: Rule, problem: Problem, draft: Any, source: str | None = None) -> dict[str, str | None]:
+    """Return a problem as a row of ``findings``; ``source`` is where it stands, if not where its row does."""
     elsewhere = problem.table is not None
     return finding(
-        found.severity,
+        # What stays behind for a choice is no fault, yet somebody has to look at it.
+        "warning" if found.severity == "left_out" else found.severity,
         found.name,
         problem.message,
         table=problem.table if elsewhere else draft.table,
@@ -130,5 +156,5 @@ def as_finding(found: Rule, problem: Problem, draft: Any) -> dict[str, str | Non
         column=problem.column,
         value=problem.value,
         suggestion=problem.suggestion,
-        source=None if elsewhere else draft.source,
+        source=problem.source if elsewhere else source or draft.source,
     )

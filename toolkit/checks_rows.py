@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 import unicodedata
@@ -9,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.checks_context import Context
-from toolkit.checks_drafts import Draft, Target
+from toolkit.checks_drafts import Document, Draft, Operation, Row, Target
 from toolkit.checks_registry import Problem, rule
+from toolkit.corrections import row_key
 from toolkit.qbxml_io import field_problems
 from toolkit.references import texts
+from toolkit.source_places import source_place
 
 POSTED = ("Outstanding", "Paid")
 DOCUMENTS = "invoice credit payment"
@@ -58,21 +61,28 @@ def _status(_: Context, draft: Draft) -> Iterator[Problem]:
         yield Problem(f"its status is {status}: only Outstanding and Paid invoices are posted")
     elif draft.kind == "credit" and status in ("Draft", "Error", "Cancelled"):
         yield Problem(f"its status is {status}")
-    elif draft.kind == "payment" and status != "Paid":
+    elif draft.kind == "payment" and status != "Paid" and not _waits_for_a_choice(draft):
         yield Problem(f"its status is {status}: only payments of status Paid are posted")
 
 
 @rule(
     "carried_over",
     "left_out",
-    "CarriedOver has several causes: the row waits for a choice.",
-    on="invoice credit",
+    "CarriedOver has several causes: the row waits for a choice, and a waiver posts it.",
+    on=DOCUMENTS,
+    waivable=True,
 )
 def _carried_over(_: Context, draft: Draft) -> Iterator[Problem]:
-    if draft.row["status"] == "CarriedOver":
+    if _waits_for_a_choice(draft):
         into = draft.row.get("delegated_to_invoice")
-        where = f" into {into}" if into else ""
-        yield Problem(f"CarriedOver{where}: needs a choice, its own lines may stand on another invoice")
+        carried = f"CarriedOver into {into}" if into else "CarriedOver"
+        message = f"{carried}: needs a choice, its own lines may stand on another invoice"
+        yield Problem(message, "status", carried, "waive this to post its own lines, once")
+
+
+def _waits_for_a_choice(draft: Draft) -> bool:
+    """Return whether a row is CarriedOver: an invoice, or a credit that goes as a memo or as a payment."""
+    return draft.row["status"] == "CarriedOver" and draft.table != "billing.payments"
 
 
 # --- dates and currencies -----------------------------------------------------------------------------------
@@ -88,21 +98,28 @@ def _cutover_side(context: Context, draft: Draft) -> Iterator[Problem]:
     if draft.date and draft.date <= context.cutover:
         yield Problem(
             f"dated {draft.date}, on or before the cutover date {context.cutover}: it belongs to QuickBooks",
-            {"invoice": "invoice_date"}.get(draft.kind, "effective_date"),
+            {"invoice": "invoice_date", "credit_use": "applied_date"}.get(draft.kind, "effective_date"),
             draft.date,
             "carry it forward, or correct its date in BluBilling",
         )
 
 
-@rule("closed_period", "error", "QuickBooks' books are closed up to its closing date.", on=DOCUMENTS)
+@rule(
+    "closed_period",
+    "error",
+    "QuickBooks' books are closed up to its closing date (closed_period block).",
+    on=DOCUMENTS,
+)
 def _closed_period(context: Context, draft: Draft) -> Iterator[Problem]:
     closing = context.company.get("closing_date")
+    if context.settings["closed_period"] != "block":
+        return  # it goes on the first open day, and its memo has the true date
     if closing and draft.date and draft.date <= closing:
         yield Problem(
             f"dated {draft.date}, but the books are closed up to {closing}",
             {"invoice": "invoice_date"}.get(draft.kind, "effective_date"),
             draft.date,
-            "move the closing date in QuickBooks, or post it by hand",
+            "move the closing date, toolkit set closed_period first_open_day, or post it by hand",
         )
 
 
@@ -192,8 +209,10 @@ _customer_rule("customer_inactive", "A document's customer is active in QuickBoo
 def _ar_account(context: Context, _: Draft) -> Iterator[Problem]:
     if context.ar_account is None:
         found = [n for n, row in context.accounts.items() if row["account_type"] == "AccountsReceivable"]
+        wanted = context.accounts.get(context.settings["ar_account"] or "")
+        other = f"{wanted['full_name']} is of type {wanted['account_type']}: " if wanted else ""
         yield Problem(
-            f"which A/R account? QuickBooks has {', '.join(found) or 'none (import lists first)'}",
+            f"{other}which A/R account? QuickBooks has {', '.join(found) or 'none (import lists first)'}",
             "ar_account",
             context.settings["ar_account"],
             f"toolkit set ar_account {found[0]!r}" if found else "toolkit import lists",
@@ -249,17 +268,22 @@ def proposed_spelling(text: str) -> str:
     on=f"item customer {DOCUMENTS}",
     stage="request",
 )
-def _characters(_: Context, draft: Draft) -> Iterator[Problem]:
+def _characters(context: Context, draft: Draft) -> Iterator[Problem]:
     for operation in draft.operations:
-        for path, text in texts(without_placeholders(operation.fields)):
+        if json.dumps(operation.fields, ensure_ascii=False).isascii():
+            continue  # as nearly all are: to walk through every text takes ten times as long
+        for path, text in texts(known_fields(operation)):
             bad = outside_windows_1252(text)
             if bad:
-                yield Problem(
-                    f"{operation.request} {path}: QuickBooks cannot hold {' '.join(bad)} (Windows-1252 only)",
-                    path,
-                    text,
-                    proposed_spelling(text),
+                message = (
+                    f"{operation.request} {path}: QuickBooks cannot hold {' '.join(bad)} (Windows-1252 only)"
                 )
+                yield at_cell(context, draft, operation, path, message, text, proposed_spelling(text))
+
+
+def known_fields(operation: Operation) -> Mapping[str, Any]:
+    """Return the fields of an operation with ids that are not known yet stood in for, if it waits for any."""
+    return without_placeholders(operation.fields) if operation.depends_on else operation.fields
 
 
 def without_placeholders(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,6 +292,8 @@ def without_placeholders(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stood_in(value: Any) -> Any:
+    if isinstance(value, str):  # as most are
+        return value
     if isinstance(value, Mapping):
         return "0-0" if set(value) == {"operation"} else {n: _stood_in(each) for n, each in value.items()}
     return [_stood_in(each) for each in value] if isinstance(value, list) else value
@@ -280,13 +306,48 @@ def _stood_in(value: Any) -> Any:
     on=f"item customer {DOCUMENTS}",
     stage="request",
 )
-def _field_limit(_: Context, draft: Draft) -> Iterator[Problem]:
+def _field_limit(context: Context, draft: Draft) -> Iterator[Problem]:
     for operation in draft.operations:
-        for found in field_problems(operation.request, without_placeholders(operation.fields)):
+        for found in field_problems(operation.request, known_fields(operation)):
             value = found.value
             if not outside_windows_1252(value):
                 message = f"{operation.request} {found.field}: {found.limit}"
-                yield Problem(message, found.field, value, _shorter(found.field, value, found.limit))
+                shorter = _shorter(found.field, value, found.limit)
+                yield at_cell(context, draft, operation, found.field, message, value, shorter)
+
+
+def at_cell(
+    context: Context,
+    draft: Draft,
+    operation: Operation,
+    path: str,
+    message: str,
+    value: str,
+    suggestion: str | None,
+) -> Problem:
+    """Return a problem with an element of a request as one with the cell that it was made from.
+
+    The cell may be of a line of the row; where the toolkit made the value itself, the element is named.
+    """
+    below: list[Row] = []
+    if isinstance(draft, Document):
+        below = [line.row for line in draft.lines]
+    elif draft.kind == "payment":
+        below = context.applied.get(draft.source_key, [])
+    applied = operation.expected.get("applied") or ()
+    table, key, column = source_place(
+        draft.table,
+        path,
+        key=draft.source_key,
+        row=draft.row,
+        fields=operation.fields,
+        below=below,
+        applied=applied,
+    )
+    if (table, key) == (draft.table, draft.source_key):
+        return Problem(message, column or path, value, suggestion)
+    source = next((row["source"] for row in below if row_key(table, row) == key), None)
+    return Problem(message, column or path, value, suggestion, table, key, source)
 
 
 def _shorter(path: str, value: str, limit: str) -> str | None:

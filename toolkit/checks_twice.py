@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from toolkit.checks_books import Books
-from toolkit.checks_drafts import ZERO, Part, Payment, Row
+from toolkit.checks_drafts import ZERO, Draft, Part, Payment, Row
 from toolkit.transform_fields import MARKER, external_guid, marked_key
 
 Applied = frozenset[tuple[str, Decimal]]
+PostingDate = Callable[[dt.date], dt.date]
 _TABLES = {
     "invoice": ("quickbooks.invoices", "subtotal", "sales_tax_total"),
     "credit_memo": ("quickbooks.credit_memos", "total_amount"),
@@ -83,9 +84,12 @@ class Strangers:
         The tables; deleted and voided payments do not count.
     cutover : datetime.date
         What is dated on or before it is QuickBooks' own past.
+    posting_date : callable
+        From a row's own date to the one that it is posted on: a person may have entered it under either.
     """
 
-    def __init__(self, books: Books, cutover: dt.date) -> None:
+    def __init__(self, books: Books, cutover: dt.date, posting_date: PostingDate) -> None:
+        self._posting_date, known = posting_date, _held(books)
         self._by_day: dict[object, list[Row]] = defaultdict(list)
         self._by_number: dict[object, list[Row]] = defaultdict(list)
         self._by_applied: dict[Applied, list[Row]] = defaultdict(list)
@@ -95,7 +99,7 @@ class Strangers:
                 applied[row["payment_txn_id"]].add((row["txn_id"], abs(row["amount"])))
         columns = ("txn_id", "customer_list_id", "txn_date", "ref_number", "total_amount", "memo", "left_at")
         for row in books.rows("quickbooks.payments", *columns):
-            if row["txn_id"] in books.bound_ids or not row["total_amount"] or marked_key(row["memo"]):
+            if row["txn_id"] in known or not row["total_amount"] or marked_key(row["memo"]):
                 continue
             if row["txn_date"] is None or row["txn_date"] > cutover:
                 customer, amount = row["customer_list_id"], row["total_amount"]
@@ -113,9 +117,53 @@ class Strangers:
         for amount in {part.amount, draft.amount}:
             customer = part.target.list_id
             if customer:
-                yield from self._by_day.get((customer, amount, draft.date), [])
+                for date in _days(draft, self._posting_date):
+                    yield from self._by_day.get((customer, amount, date), [])
                 yield from self._by_number.get((customer, amount, draft.ref_number), [])
         for applications in (part.applications, draft.applications):
             pays = frozenset((a.txn_id, a.amount) for a in applications if a.txn_id)
             if pays and len(pays) == len(applications):
                 yield from self._by_applied.get(pays, [])
+
+
+class Entered:
+    """The invoices and credit memos after the cutover that somebody entered in QuickBooks by hand.
+
+    Parameters
+    ----------
+    books, cutover, posting_date
+        As :class:`Strangers` takes them; deleted and voided documents do not count.
+    """
+
+    def __init__(self, books: Books, cutover: dt.date, posting_date: PostingDate) -> None:
+        self._posting_date = posting_date
+        self._by_day: dict[object, list[Row]] = defaultdict(list)
+        held = _held(books)
+        for kind in ("invoice", "credit_memo"):
+            name, *amounts = _TABLES[kind]
+            frame = books.frame(name)
+            # Most of what QuickBooks has is older than the cutover: no row is made of it.
+            later = ~(frame["txn_date"] <= cutover).fillna(False) & ~frame["txn_id"].isin(held)
+            columns = ("txn_id", "customer_list_id", "ref_number", "txn_date", "memo", *amounts)
+            for row in books.rows(name, *columns, where=later) if later.any() else ():
+                total = sum((row[amount] or ZERO for amount in amounts), ZERO)
+                if total and not marked_key(row["memo"]):
+                    found = {**row, "record_kind": kind, "total": total}
+                    self._by_day[kind, row["customer_list_id"], total, row["txn_date"]].append(found)
+
+    def like(self, draft: Draft, kind: str, customer: str | None) -> list[Row]:
+        """Return the documents of a kind that are a row's own customer, amount and day, by TxnID."""
+        if not customer or not draft.amount:
+            return []
+        days = _days(draft, self._posting_date)
+        found = [r for day in days for r in self._by_day.get((kind, customer, abs(draft.amount), day), [])]
+        return sorted(found, key=lambda row: str(row["txn_id"]))
+
+
+def _held(books: Books) -> set[str]:
+    """Return the TxnIDs that a row of BluBilling has already: by the crosswalk, or posted by hand."""
+    return books.bound_ids | {row["txn_id"] for row in books.rows("ledger.postings", "txn_id")}
+
+
+def _days(draft: Draft, posting_date: PostingDate) -> set[dt.date]:
+    return {draft.date, posting_date(draft.date)} if draft.date else set()

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from toolkit.checks_context import Context
 from toolkit.checks_drafts import Draft
 from toolkit.checks_registry import Problem, rule
-from toolkit.checks_rows import without_placeholders
+from toolkit.checks_rows import at_cell, known_fields
 from toolkit.qbxml_io import Request
-from toolkit.qbxml_versions import OLDEST, LeftOut, fit
+from toolkit.qbxml_versions import OLDEST, LeftOut, fit, has_all
 from toolkit.tables import finding
 
 LEFT_OUT = "left_out_by_version"
@@ -26,14 +26,13 @@ ASSUMED = "assumed_version"
 )
 def _qbxml_version(context: Context, draft: Draft) -> Iterator[Problem]:
     for operation in draft.operations:
-        request = Request(operation.request, without_placeholders(operation.fields))
+        if has_all(operation.request, context.version):
+            continue
+        request = Request(operation.request, known_fields(operation))
         for found in fit(request, context.version).problems:
-            yield Problem(
-                f"{operation.request} {found.field}: {found.limit}",
-                found.field,
-                found.value,
-                "post it by hand, or update QuickBooks",
-            )
+            message = f"{operation.request} {found.field}: {found.limit}"
+            do = "post it by hand, or update QuickBooks"
+            yield at_cell(context, draft, operation, found.field, message, found.value, do)
 
 
 def left_out_by_version(drafts: Iterable[Draft], version: str) -> Iterator[dict[str, str | None]]:
@@ -49,6 +48,8 @@ def left_out_by_version(drafts: Iterable[Draft], version: str) -> Iterator[dict[
     lost: Counter[tuple[str, LeftOut]] = Counter()
     for draft in drafts:
         for operation in draft.operations:
+            if has_all(operation.request, version):
+                continue
             fitted = fit(Request(operation.request, operation.fields), version)
             lost.update((operation.request, field) for field in fitted.left_out)
     for (request, field), count in lost.items():
@@ -73,7 +74,7 @@ def assumed_version(drafts: Iterable[Draft], version: str) -> Iterator[dict[str,
     refused = count = 0
     for draft in drafts:
         for operation in draft.operations:
-            fitted = fit(Request(operation.request, without_placeholders(operation.fields)), OLDEST)
+            fitted = fit(Request(operation.request, known_fields(operation)), OLDEST)
             lost.update(f"{operation.request} without {field.field}" for field in fitted.left_out)
             refused += bool(fitted.problems)
             count += 1

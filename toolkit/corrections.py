@@ -10,22 +10,27 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import ChainMap, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
 
+from toolkit.carried_names import CarriedNames
 from toolkit.columns import Column
+from toolkit.corrections_rows import other_rows, row_key
 from toolkit.tables import TABLES, conform, empty, finding, findings, from_arrow, to_arrow, to_rows
 
 __all__ = [
     "CORRECTABLE",
     "CORRECTED",
     "CORRECTIONS",
+    "OTHER_CARRIED",
     "apply_corrections",
     "columns_to_correct",
+    "other_carried",
+    "other_sign",
     "read_value",
     "row_key",
     "value_text",
@@ -46,6 +51,17 @@ CORRECTABLE = (
 """Tables whose rows become requests, and can be corrected."""
 
 _NOT_BLUBILLINGS = ("source", "imported_at")
+_WHETHER = (
+    *("status", "invoice_kind", "delegated_to_invoice", "payment_type", "reverses_payment_number"),
+    *("line_type", "kind", "account_number", "erp_customer_id"),
+)
+"""Columns that say whether a row goes at all, as what, and to whom: no rule on them has a waiver either."""
+_TOTALS = (
+    ("billing.invoices", "current_amount_due"),
+    ("billing.payments", "amount"),
+    ("billing.adjustments", "amount"),
+)
+"""The sign of these decides what the row becomes: an invoice or a credit, a payment or a refund."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _CENTS = Decimal("0.01")
 
@@ -53,23 +69,36 @@ Row = Mapping[str, Any]
 
 
 def columns_to_correct(table: str) -> list[Column]:
-    """Return the columns of a table that can be corrected: all but its key and where the row came from."""
+    """Return the columns of a table that can be corrected.
+
+    Not its key, where the row came from, or what decides whether it is sent at all and as what: BluBilling
+    alone says that a payment failed, or that an invoice is the master of others.
+    """
     declared = TABLES[table]
-    apart = {*declared.key, *_NOT_BLUBILLINGS}
+    apart = {*declared.key, *_NOT_BLUBILLINGS, *_WHETHER}
     return [column for column in declared.columns if column.name not in apart]
 
 
-def row_key(table: str, row: Row) -> str:
-    """Return the key of a row as one text; a slash inside a part of several is doubled.
+def other_sign(table: str, column: str, old: object, new: object) -> bool:
+    """Return whether a total would change its sign: the row would become another kind of document.
 
-    >>> row_key("billing.invoice_lines", {"invoice_number": "A/1", "line_position": 2, "charge_position": 1})
-    'A//1 / 2 / 1'
+    >>> other_sign("billing.payments", "amount", Decimal("-5"), Decimal("5"))
+    True
     """
-    names = TABLES[table].key
-    if len(names) == 1:
-        return str(row[names[0]])
-    parts = ["" if row[name] is None else str(row[name]) for name in names]
-    return " / ".join(part.replace("/", "//") for part in parts)
+    if (table, column) not in _TOTALS or not isinstance(old, Decimal) or not isinstance(new, Decimal):
+        return False
+    return (old > 0) != (new > 0) or (old < 0) != (new < 0)
+
+
+OTHER_CARRIED = "it would say otherwise which document, carried forward from QuickBooks, the row is"
+
+
+def other_carried(carried: CarriedNames, made: Row) -> bool:
+    """Return whether a correction changes which carried document its row names.
+
+    The row would be sent as a document of its own, or no longer: QuickBooks would have it twice, or never.
+    """
+    return carried.differ(made["table"], made["column"], made["old_value"], made["value"])
 
 
 # --- values as text -----------------------------------------------------------------------------------------
@@ -168,8 +197,8 @@ def apply_corrections(
 ) -> tuple[Mapping[str, pd.DataFrame], pd.DataFrame]:
     """Return the tables with the corrections that stand put in, and a finding on each of them.
 
-    A correction counts only where BluBilling still has the value it was made for: a newer one is BluBilling's
-    own word. The frames given are not changed; tables without a correction are handed on unread.
+    A correction counts only where BluBilling still has the value and the row it was made for: a newer one is
+    BluBilling's own word. The frames given are not changed; tables without a correction are handed on unread.
 
     Parameters
     ----------
@@ -189,6 +218,7 @@ def apply_corrections(
         by_table[row["table"]].append(row)
     changed: dict[str, pd.DataFrame] = {}
     found: list[dict[str, str | None]] = []
+    carried = CarriedNames(tables)
     for table, wanted in by_table.items():
         if table not in CORRECTABLE:
             found += [
@@ -196,7 +226,7 @@ def apply_corrections(
             ]
         else:
             frame = conform(tables[table], table) if table in tables else empty(table)
-            changed[table] = _corrected(table, frame, wanted, found)
+            changed[table] = _corrected(table, frame, tables, wanted, carried, found)
     put_in = {(row["table"], row["key"], row["column"]) for row in found if row["rule"] == "corrected"}
     names = {
         row["key"]: row
@@ -210,11 +240,20 @@ def apply_corrections(
 
 
 def _corrected(
-    table: str, frame: pd.DataFrame, wanted: Iterable[Row], found: list[dict[str, str | None]]
+    table: str,
+    frame: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    wanted: Sequence[Row],
+    carried: CarriedNames,
+    found: list[dict[str, str | None]],
 ) -> pd.DataFrame:
     """Return a table with its corrections, and add what is to be said of each."""
     columns = {column.name: column for column in columns_to_correct(table)}
     places = _places(table, frame)
+    found_at = {
+        key: to_rows(frame.iloc[places[key]]) for key in {row["key"] for row in wanted} & places.keys()
+    }
+    other = other_rows(table, found_at, tables, wanted)
     values: dict[str, list[Any]] = {}
     sources = [row["source"] for row in to_rows(frame[["source"]])]
     for row in wanted:
@@ -225,9 +264,13 @@ def _corrected(
             rule = "correction_unusable" if column is None else "correction_without_row"
             found.append(_told(row, rule, f"BluBilling's table has {why}: the correction has no effect"))
             continue
+        if other_carried(carried, row):
+            found.append(_told(row, "correction_unusable", f"{OTHER_CARRIED}: the correction has no effect"))
+            continue
         if column.name not in values:
             values[column.name] = [line[column.name] for line in to_rows(frame[[column.name]])]
-        found.append(_put(row, column, values[column.name], at, sources[at[0]]))
+        cells = other.get((row["key"], row["column"]), [])
+        found.append(_put(row, column, values[column.name], at, sources[at[0]], cells))
     return _replaced(table, frame, values)
 
 
@@ -248,7 +291,7 @@ def _places(table: str, frame: pd.DataFrame) -> dict[str, list[int]]:
 
 
 def _put(
-    row: Row, column: Column, values: list[Any], at: Sequence[int], source: str | None
+    row: Row, column: Column, values: list[Any], at: Sequence[int], source: str | None, other: Sequence[str]
 ) -> dict[str, str | None]:
     """Put one corrected value in where BluBilling still has the old one; return the finding on it."""
     try:
@@ -257,13 +300,20 @@ def _put(
         return _told(row, "correction_unusable", f"the correction has no effect: {error}", source)
     now = {value_text(column, values[place]) for place in at}
     shown = value_text(column, value)
+    new, old = _quoted(shown), _quoted(row["old_value"])
     if now == {shown}:
-        message = f"BluBilling has the corrected {column.name} {shown!r} itself now"
+        message = f"BluBilling has the corrected {column.name} {new} itself now"
         return _told(row, "correction_done", message, source)
     if now != {row["old_value"]}:
         message = (
-            f"the correction to {shown!r} was made for {row['old_value']!r}, and BluBilling has "
-            f"{', '.join(map(repr, sorted(map(str, now))))} now: that counts"
+            f"the correction to {new} was made for {old}, and BluBilling has "
+            f"{', '.join(sorted(map(_quoted, now)))} now: that counts"
+        )
+        return _told(row, "correction_overtaken", message, source)
+    if other:
+        message = (
+            f"the correction to {new} was made for a row with another {', '.join(other)}: BluBilling has "
+            "changed it, and its own value counts; correct it again where that is still right"
         )
         return _told(row, "correction_overtaken", message, source)
     for place in at:
@@ -271,10 +321,14 @@ def _put(
     note = f": {row['note']}" if row["note"] else ""
     when = f" on {row['decided_at']:%Y-%m-%d}" if row["decided_at"] else ""
     message = (
-        f"{column.name} counts as {shown!r}, BluBilling has {row['old_value']!r}: corrected by "
+        f"{column.name} counts as {new}, BluBilling has {old}: corrected by "
         f"{row['decided_by'] or 'somebody'}{when}{note}"
     )
     return _told(row, "corrected", message, source)
+
+
+def _quoted(value: str | None) -> str:
+    return repr(value) if value else "empty"
 
 
 def _told(row: Row, rule: str, message: str, source: str | None = None) -> dict[str, str | None]:

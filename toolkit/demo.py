@@ -9,9 +9,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import secrets
-import shutil
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,13 @@ from rich.console import Console
 from tqdm import tqdm
 
 from toolkit import cutover, extract, mapping
+from toolkit.carried import tie_carried
+from toolkit.checks_books import Books
+from toolkit.counted import counted
+from toolkit.demo_folder import leave_note, make_room
 from toolkit.display import money, terminal_table, to_document
 from toolkit.display_steps import show_matches, show_plan, show_tie_out
-from toolkit.errors import ProtocolError, UsageError, WorkspaceError
+from toolkit.errors import ProtocolError
 from toolkit.rehearsal import Company, SessionReport
 from toolkit.rehearsal.sample import SAMPLE, SampleClock, sample_other_names, sample_tables
 from toolkit.rehearse import run_queue, serving
@@ -104,23 +107,25 @@ def _advance(bar: Any, percent: int) -> None:
     bar.update(max(0, percent - bar.n))
 
 
-def run(directory: Path, console: Console | None = None) -> Demo:
+def run(directory: Path, console: Console | None = None, *, force: bool = False) -> Demo:
     """Run the demo in a fresh workspace and return it; the workspace stays for commands and notebooks.
 
     Parameters
     ----------
     directory : Path
-        The workspace to make; one that an earlier demo left is replaced.
+        The workspace to make; one that an earlier demo left, and in which nobody worked, is replaced.
     console : Console, optional
         Where to show each step.
+    force : bool
+        Replace a demo in which somebody worked, too.
 
     Raises
     ------
     UsageError
-        The folder holds something else than a demo workspace.
+        The folder holds something else than a demo workspace, or somebody worked in it since.
     """
     tables = sample_tables()
-    _make_room(directory)
+    make_room(directory, COMPANY, force=force)
     clock = SampleClock()
     password = secrets.token_urlsafe(16)
     ws = Workspace.create(
@@ -151,27 +156,16 @@ def run(directory: Path, console: Console | None = None) -> Demo:
             ):
                 step(demo)
             _tie_out(demo)
+        leave_note(ws)
     finally:
         ws.close()
     return demo
 
 
-def _make_room(directory: Path) -> None:
-    if not directory.exists():
-        return
-    if not directory.is_dir():
-        raise UsageError(f"{directory} is a file: name a folder for the demo")
-    if not any(directory.iterdir()):
-        return
-    try:
-        with_ws = Workspace(directory)
-        ours = with_ws.rehearsal and with_ws.company == COMPANY
-        with_ws.close()
-    except WorkspaceError:
-        ours = False
-    if not ours:
-        raise UsageError(f"{directory} holds something else than a demo: name another folder")
-    shutil.rmtree(directory)
+def _listed(rows: Mapping[str, int]) -> str:
+    """Return how many rows tables have, by the last part of their names, which is a plural."""
+    words = {name.rpartition(".")[2].replace("_", " "): count for name, count in rows.items()}
+    return ", ".join(counted(count, many.removesuffix("s"), many) for many, count in words.items())
 
 
 def _set_up(demo: Demo) -> None:
@@ -199,7 +193,7 @@ def _import(demo: Demo) -> None:
         console.print(
             terminal_table(frame, {"id": "job", "kind": "kind", "status": "status", "total": "records"})
         )
-        console.print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in rows.items()))
+        console.print(_listed(rows))
 
     demo.note("Import from QuickBooks", {"jobs": jobs, "rows": rows}, show)
 
@@ -208,7 +202,7 @@ def _load(demo: Demo) -> None:
     loaded = extract.load(demo.ws, sorted((SAMPLE / "billing" / "before").glob("*.csv")))
 
     def show(console: Console) -> None:
-        console.print(", ".join(f"{count:,} {name.split('.')[1]}" for name, count in loaded.rows.items()))
+        console.print(_listed(loaded.rows))
 
     demo.note("Load BluBilling's customers, plans and charges", {"rows": loaded.rows}, show)
 
@@ -258,7 +252,7 @@ def _decide(demo: Demo) -> None:
     }
 
     def show(console: Console) -> None:
-        console.print(f"{decided} decisions read from {path.name}, kept with who, when and why.")
+        console.print(f"{counted(decided, 'decision')} read from {path.name}, kept with who, when and why.")
         show_matches(console, matches)
 
     demo.note("Decide in the workbook", document, show)
@@ -273,7 +267,8 @@ def _carry(demo: Demo) -> None:
     notes = plan.findings["rule"].value_counts()
 
     def show(console: Console) -> None:
-        console.print(f"{len(carried)} open invoices, {money(total)}, written to {path.name} for BluBilling.")
+        many = counted(len(carried), "open invoice")
+        console.print(f"{many}, {money(total)}, written to {path.name} for BluBilling.")
         console.print("Noted: " + ", ".join(f"{count} x {rule}" for rule, count in notes.items()))
 
     demo.note(
@@ -288,14 +283,15 @@ def _load_again(demo: Demo) -> None:
     loaded = extract.load(demo.ws, sorted((SAMPLE / "billing" / "after").glob("*.csv")))
     carried = demo.ws.read("ledger.crosswalk")
     back = demo.ws.read("billing.invoices")["invoice_number"].isin(carried["key"].tolist())
+    tied = sum(one.ties for one in tie_carried(Books(demo.ws.tables(), demo.ws.settings)))
 
     def show(console: Console) -> None:
-        console.print(", ".join(f"{count:,} {name.split('.')[1]}" for name, count in loaded.rows.items()))
+        console.print(_listed(loaded.rows))
         console.print(f"{int(back.sum())} of the invoices are the carried ones, back as BluBilling's own.")
+        console.print(f"{tied} of them tie to QuickBooks by TxnID: until all do, nothing is exported.")
 
-    demo.note(
-        "Three months later: load BluBilling again", {"rows": loaded.rows, "carried": int(back.sum())}, show
-    )
+    document = {"rows": loaded.rows, "carried": int(back.sum()), "tied": tied}
+    demo.note("Three months later: load BluBilling again", document, show)
 
 
 def _send(demo: Demo, plan: Plan, note: str, what: str) -> int:
@@ -355,8 +351,8 @@ def _export(demo: Demo) -> None:
     def show(console: Console) -> None:
         show_plan(console, plan, plan.left_out, limit=6)
         console.print(
-            f"Job {job['id']}, {job['status']}: {job['total']} operations, {job['applied']} applied, "
-            f"{job['rejected']} rejected, {job['skipped']} skipped."
+            f"Job {job['id']}, {job['status']}: {counted(job['total'], 'operation')}, "
+            f"{job['applied']} applied, {job['rejected']} rejected, {job['skipped']} skipped."
         )
 
         for row in carried:
@@ -393,4 +389,5 @@ def _tie_out(demo: Demo) -> None:
     }
     demo.note("Tie out, to the cent", document, lambda console: show_tie_out(console, result))
     if demo.console is not None:
-        demo.console.print(f"\nThe workspace stays in {demo.ws.path}. Next: toolkit -w {demo.ws.path}")
+        folder = f'"{demo.ws.path}"' if " " in str(demo.ws.path) else str(demo.ws.path)
+        demo.console.print(f"\nThe workspace stays in {demo.ws.path}. Next: toolkit -w {folder}")

@@ -31,10 +31,19 @@ UNDECIDED = {
     "account_number": "account",
     "name": "name",
     "status": "status",
+    "reason": "reason",
     "suggestion": "suggestion",
     "score": "score",
 }
 LEFT_OUT = {"source_table": "of", "rows": "rows", "amount": "amount", "rule": "rule", "reason": "for example"}
+BY_HAND = {
+    "source_key": "row",
+    "kind": "kind",
+    "date": "date",
+    "customer_full_name": "customer",
+    "amount": "amount",
+    "why": "why",
+}
 TOTALS = {
     "source_table": "in the range",
     "currency": "",
@@ -45,6 +54,7 @@ TOTALS = {
     "blocked_count": "blocked",
     "left_out_count": "left out",
     "left_out_amount": "amount",
+    "held_count": "held",
 }
 
 
@@ -89,6 +99,9 @@ def show_plan(console: Console, plan: Plan, left_out: pd.DataFrame, *, limit: in
     console.print(terminal_table(plan.totals, TOTALS, title="Export"))
     if len(left_out):
         console.print(terminal_table(_grouped(left_out), LEFT_OUT, title="Left out, and why", limit=50))
+    waiting = plan.post_by_hand[plan.post_by_hand["txn_id"].isna()]
+    if len(waiting):
+        console.print(terminal_table(waiting, BY_HAND, title="To post in QuickBooks by hand", limit=10))
     show_findings(console, plan.findings, limit=limit)
 
 
@@ -97,22 +110,30 @@ def show_tie_out(console: Console, result: TieOut) -> None:
     totals = {
         "record_kind": "kind",
         "currency": "",
-        "sent_count": "sent",
-        "sent_amount": "amount",
-        "quickbooks_count": "in QuickBooks",
+        "queued_count": "queued",
+        "queued_amount": "amount",
+        "applied_count": "applied",
+        "waiting_count": "waiting",
+        "failed_count": "failed",
+        "quickbooks_count": "there",
         "quickbooks_amount": "amount there",
         "difference": "difference",
     }
     if result.totals.empty:
         console.print("Nothing was sent yet, so there is nothing to tie out.")
         return
-    carried = result.totals["record_kind"] == reconcile_carried.CARRIED
+    said = {
+        reconcile_carried.CARRIED: ("Carried invoices", "open when they were carried"),
+        reconcile_carried.HELD_CREDITS: ("Carried credits that BluBilling holds", "left at the cutover"),
+    }
+    carried = result.totals["record_kind"].isin(list(said))
     console.print(terminal_table(result.totals[~carried], totals, title="Tie-out"))
     for row in to_rows(result.totals[carried]):
         opened, there = money(row["quickbooks_amount"]), money(row["source_amount"])
+        name, what = said[row["record_kind"]]
         console.print(
-            f"Carried invoices: {row['quickbooks_count']}, {opened} {row['currency']} open when they were "
-            f"carried; in BluBilling {row['source_count']}, {there}."
+            f"{name}: {row['quickbooks_count']}, {opened} {row['currency']} {what}; in BluBilling "
+            f"{row['source_count']}, {there}."
         )
     if len(result.differences):
         columns = {"key": "record", "meant": "meant", "in_quickbooks": "in QuickBooks", "reason": "reason"}

@@ -17,6 +17,7 @@ from toolkit import doctor_log as log
 from toolkit import doctor_network as network
 from toolkit import doctor_tables as tables
 from toolkit import workspace_config as config
+from toolkit.counted import counted
 from toolkit.doctor_certificate import certificate
 from toolkit.doctor_network import Reply, probe
 from toolkit.errors import ToolkitError, WorkspaceMoved
@@ -123,9 +124,7 @@ def _of_ledger(ws: Workspace, ours: Reply | None, now: dt.datetime) -> list[Chec
     jobs = to_rows(ws.ledger.jobs())
     taken_at = ws.ledger.restored()
     since = f", restored from a backup of {taken_at}" if taken_at else ""
-    checks = [
-        Check("ledger", True, f"readable, with {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}{since}")
-    ]
+    checks = [Check("ledger", True, f"readable, with {counted(len(jobs), 'job')}{since}")]
     if other := elsewhere(ws.path, ws.ledger):
         checks.append(Check("place", False, str(WorkspaceMoved(str(ws.path), other))))
     waiting = [row["created_at"] for row in jobs if row["status"] in ("queued", "running")]
@@ -263,7 +262,7 @@ def _set_back(now: dt.datetime) -> dt.timedelta:
 
 def _span(span: dt.timedelta) -> str:
     minutes = round(span.total_seconds() / 60)
-    return f"{minutes:,} minutes" if minutes < 180 else f"{round(minutes / 60):,} hours"
+    return counted(minutes, "minute") if minutes < 180 else counted(round(minutes / 60), "hour")
 
 
 def _last_call(

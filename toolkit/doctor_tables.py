@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.columns import Table
+from toolkit.counted import counted
 from toolkit.errors import DamagedTable
 from toolkit.exchange_owed import owed_jobs
 from toolkit.import_age import imports_of
@@ -60,7 +61,7 @@ def readable(ws: Workspace) -> tuple[bool, str]:
             damaged.append(str(error))
     if damaged:
         return False, "; ".join(damaged)
-    return True, f"{good} tables, all readable"
+    return True, f"{counted(good, 'table')}, all readable"
 
 
 def landed(ws: Workspace, *, served: bool = False) -> tuple[bool, str]:
@@ -171,7 +172,8 @@ def _open_import(ws: Workspace, job: Job, busy: bool, again: str) -> Iterator[Pr
     elif answered < len(queries):
         if pages:  # or else the next session asks as if for the first time
             goes_on = f"`toolkit release {job.id}`" if job.status == "held" else "`toolkit serve`"
-            what = f"job {job.id} ({job.kind}) broke off, with {answered} of {len(queries)} queries answered"
+            asked = counted(len(queries), "query", "queries")
+            what = f"job {job.id} ({job.kind}) broke off, with {answered} of {asked} answered"
             yield what, f"{goes_on}, and press Update Selected in the Web Connector: it goes on"
     elif pages:
         yield f"all answers of job {job.id} came, and the tables may not have them", again

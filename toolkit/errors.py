@@ -86,7 +86,9 @@ class WorkspaceLocked(WorkspaceError):
 
     def __init__(self, path: str, holder: str) -> None:
         self.path, self.holder = path, holder
-        super().__init__(f"{path} is in use by {holder}: wait for it to finish, or stop it")
+        super().__init__(
+            f"{path} is in use by {holder}: wait for it to finish, or stop it (a server: Ctrl-C)"
+        )
 
 
 class WorkspaceMoved(WorkspaceError):

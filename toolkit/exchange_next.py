@@ -51,7 +51,7 @@ class NextDocument:
         self._ledger.skip_blocked()
         while (job := self._ledger.next_job()) is not None:
             if job.is_import:
-                if any(query.status != "done" for query in self._ledger.queries(job.id)):
+                if self._ledger.next_query(job.id) is not None:
                     return job
                 self._finish_import(job)
             elif self._ledger.can_send(job.id):
@@ -110,7 +110,9 @@ class NextDocument:
 
     def _next_query(self, job: Job, session: Session, version: str) -> str:
         """Return the text of the next page of an import; ``""`` where it cannot be asked for."""
-        query = next(query for query in self._ledger.queries(job.id) if query.status != "done")
+        query = self._ledger.next_query(job.id)
+        if query is None:  # only a job that waits for an answer is asked here
+            raise LedgerError(f"every query of job {job.id} is answered")
         try:
             text = qbxml_io.build([self._request(query)], version=version)
         except QbxmlError as error:

@@ -24,6 +24,7 @@ from toolkit.answers import (
     read_kept,
     units_of,
 )
+from toolkit.counted import counted
 from toolkit.errors import InputFileError, QbxmlParseError, UsageError
 from toolkit.import_progress import Progress, Step, failures
 from toolkit.landing import Unit, coverage, land_units
@@ -347,7 +348,7 @@ def _count(landing: Landing, tally: Tally) -> None:
     tally.tables.update(landing.rows)
     tally.findings += landing.findings
     for table, rows in landing.left.items():
-        were = "1 row was" if rows == 1 else f"{rows:,} rows were"
+        were = counted(rows, "row was", "rows were")
         message = (
             f"{were} deleted, or not returned any more: kept, with the time in left_at, and used no more."
         )

@@ -12,13 +12,14 @@ from typing import Any
 
 from toolkit.errors import UsageError
 
-OPTIONAL = frozenset({"CurrencyQuery", "ClassQuery"})
+OPTIONAL = frozenset({"CurrencyQuery", "ClassQuery", "VendorQuery", "EmployeeQuery", "OtherNameQuery"})
 """Queries about what a company may have switched off: an import is whole without their answer."""
 
 FEATURE_OFF = 3250
 """How QuickBooks answers them then: "not enabled or not available" (which code it is, is unconfirmed)."""
 
 _CUSTOM_FIELDS = {"OwnerID": "0"}  # 0: the custom fields a user sees
+_OF_A_NAME = ("ListID", "TimeCreated", "TimeModified", "EditSequence", "Name", "IsActive")
 _LINES = {"IncludeLineItems": True}
 _LINKS = {"IncludeLinkedTxns": True}
 
@@ -177,6 +178,12 @@ def _lists(scope: Scope) -> list[dict[str, Any]]:
         "CurrencyQuery": "quickbooks.currencies",
     }
     listed = [_query(name, table, {"ActiveStatus": "All"}, everything) for name, table in tables.items()]
+    # Names only: what else is kept of vendors and employees is none of our business.
+    only = {"ActiveStatus": "All", "IncludeRetElement": list(_OF_A_NAME)}
+    listed += [
+        _query(f"{kind}Query", "quickbooks.other_names", only, everything | {"kind": kind})
+        for kind in ("Vendor", "Employee", "OtherName")
+    ]
     about = ("CompanyQuery", "HostQuery", "PreferencesQuery")
     listed += [_query(name, "quickbooks.company", {}, everything) for name in about]
     for query in listed:

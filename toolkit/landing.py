@@ -54,6 +54,7 @@ def coverage(query: Query) -> Coverage | None:
         dt.date.fromisoformat(end) if end else None,
         bool(query.filter.get("active_only")),
         bool(query.filter.get("open_only")),
+        kind=query.filter.get("kind"),
     )
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.columns import Table
+from toolkit.counted import counted
 from toolkit.landing_keys import (
     NEVER,
     Flags,
@@ -136,7 +137,7 @@ def _of_others(
 
 
 def _records(count: int) -> str:
-    return "1 record" if count == 1 else f"{count:,} records"
+    return counted(count, "record")
 
 
 def _ids(parts: Iterable[pa.Table], which: Flags, of: Numbers, owners: Owners) -> Taken:

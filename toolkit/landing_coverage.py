@@ -31,6 +31,8 @@ class Coverage:
         Inactive records, paid invoices are not covered.
     ids : frozenset of str or None
         ListIDs or TxnIDs that were asked for one by one; nothing else is covered then.
+    kind : str or None
+        Of a table that several queries fill, the rows of one of them: only those are covered.
     """
 
     table: str
@@ -40,6 +42,7 @@ class Coverage:
     active_only: bool = False
     open_only: bool = False
     ids: frozenset[str] | None = None
+    kind: str | None = None
 
     def covers(self, rows: pa.Table) -> Flags:
         """Tell of each row, as it is known, whether it would have been returned."""
@@ -47,6 +50,8 @@ class Coverage:
             keys = rows[TABLES[self.table].key[0]]
             return flags(pc.is_in(keys, value_set=pa.array(sorted(self.ids), type=pa.string())))
         covered = np.ones(len(rows), dtype=np.bool_)
+        if self.kind is not None:
+            covered &= flags(pc.fill_null(pc.equal(rows["kind"], self.kind), False))
         if self.active_only and "is_active" in rows.schema.names:
             covered &= flags(pc.fill_null(rows["is_active"], True))
         if self.open_only and "is_paid" in rows.schema.names:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.columns import Table
+from toolkit.counted import counted
 from toolkit.landing_coverage import Coverage, flags
 from toolkit.landing_keys import (
     NEVER,
@@ -248,7 +249,7 @@ def _unchanged(came: pa.Table, known: pa.Table, index: Numbers) -> Flags:
 
 
 def _known(table: Table, stored: StoredTable) -> _Known:
-    compared = {*table.key, "time_modified", "edit_sequence", "txn_date", "is_active", "is_paid"}
+    compared = {*table.key, "time_modified", "edit_sequence", "txn_date", "is_active", "is_paid", "kind"}
     compared |= {"left_at", "imported_at", "import_job"}
     names = [name for name in table.names if name in compared]
     rows = pa.concat_tables([table.schema.empty_table().select(names), *stored.columns(names)])
@@ -337,7 +338,7 @@ def _say(table: Table, outdated: pa.Array, set_back: pa.Array, landing: Landing)
 
 
 def _records(count: int) -> str:
-    return "1 record" if count == 1 else f"{count:,} records"
+    return counted(count, "record")
 
 
 def _about(table: Table, rule: str, message: str, keys: pa.Array) -> dict[str, str | None]:

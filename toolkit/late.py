@@ -11,17 +11,25 @@ DataType(int64)
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["late", "np", "pa", "pd", "pq"]
 
 
+_LOADED = "<loaded>"  # no name that a module may have
+
+
 class _Late(ModuleType):
     """A module that is imported when something of it is asked for, each time as it is then."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
+        module = self.__dict__.get(_LOADED)
+        if module is None or sys.modules.get(self.__name__) is not module:
+            # Not out of sys.modules: what another thread imports stands there before it is whole.
+            module = self.__dict__[_LOADED] = importlib.import_module(self.__name__)
+        return getattr(module, name)
 
 
 def late(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from toolkit.columns import Table
 from toolkit.errors import LedgerError
+from toolkit.ledger_carried import binding_name, ended_bindings
 from toolkit.ledger_crosswalk import bind_rows
 from toolkit.ledger_releases import Releases, released_ids
 from toolkit.ledger_schema import crosswalk, decisions
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LOCAL_ITEMS = "mapping.local_items"
+POSTINGS = "postings"
+"""Under this name the table of decisions keeps what was posted by hand; the decision is the TxnID."""
+
+_POSTING = Table(POSTINGS, "", (), ("source_table", "source_key"))
+_WAIVER = Table(WAIVERS, "", (), ("finding_id",))
+_POSTED_AS = ("account_number", "date", "amount")
 _STAMPED = ("decided_by", "decided_at", "entered_by", "entered_at")
 
 
@@ -60,9 +68,10 @@ class Decisions(Releases, TieOuts):
         exact = [column.name for column in declared.columns if column.kind.is_exact]
         rows = []
         for key, row in sorted(standing.items()):
-            values = {**dict(zip(declared.key, from_json(key), strict=True)), **from_json(row.values_)}
+            values = {**_key_values(declared, key), **from_json(row.values_)}
+            values["note"] = row.note
             if declared.name != LOCAL_ITEMS:
-                values |= {"decision": row.decision, "note": row.note}
+                values["decision"] = row.decision
             values |= {name: Decimal(values[name]) for name in exact if values.get(name) is not None}
             rows.append({**values, f"{verb}_by": row.who, f"{verb}_at": row.at})
         return from_rows(declared.name, rows)
@@ -75,7 +84,7 @@ class Decisions(Releases, TieOuts):
 
     def decision_history(self, table: str, key: Sequence[Any]) -> list[dict[str, Any]]:
         """Return every decision ever made on one key, oldest first: decision, note, values, who, at."""
-        mine = (decisions.c.table == _declared(table).name) & (decisions.c.key == to_json(list(key)))
+        mine = (decisions.c.table == _declared(table).name) & (decisions.c.key == _key_text(key))
         with self.reading() as connection:
             rows = connection.execute(select(decisions).where(mine).order_by(decisions.c.id)).mappings()
             kept = ("decision", "note", "who", "at")
@@ -109,17 +118,27 @@ class Decisions(Releases, TieOuts):
         """Return the items entered by hand (``mapping.local_items``)."""
         return self.decisions(LOCAL_ITEMS)
 
-    def waive(self, finding_id: str, who: str, note: str) -> bool:
-        """Waive a finding, with the reason; ``False`` where it is waived already."""
+    def waive(self, finding_id: str, who: str, note: str, given_for: str | None = None) -> bool:
+        """Waive a finding, with the reason; ``False`` where it is waived already.
+
+        ``given_for`` is what its row says (:func:`toolkit.checks_waivers.given_for`): the gate counts no
+        waiver that was given for another row, or for none.
+        """
+        return bool(self.waive_all({finding_id: given_for}, who, note))
+
+    def waive_all(self, given: Mapping[str, str | None], who: str, note: str) -> int:
+        """Waive findings together (id to what its row says), all or none; return how many were not yet."""
         if not note.strip():
-            raise LedgerError(f"a waiver of {finding_id} needs its reason")
-        row = {"finding_id": finding_id, "decision": "waived", "note": note}
-        return bool(self._keep(Table(WAIVERS, "", (), ("finding_id",)), [row], who))
+            raise LedgerError(f"a waiver of {', '.join(list(given)[:3])} needs its reason")
+        return self._keep(_WAIVER, [_waived(one, "waived", note, meant) for one, meant in given.items()], who)
 
     def withdraw_waiver(self, finding_id: str, who: str) -> bool:
         """Take a waiver back; ``False`` where there is none."""
-        row = {"finding_id": finding_id, "decision": None}
-        return bool(self._keep(Table(WAIVERS, "", (), ("finding_id",)), [row], who))
+        return bool(self.withdraw_waivers([finding_id], who))
+
+    def withdraw_waivers(self, finding_ids: Iterable[str], who: str) -> int:
+        """Take waivers back together, all or none; return how many there were."""
+        return self._keep(_WAIVER, [_waived(one, None) for one in finding_ids], who)
 
     def waivers(self) -> dict[str, dict[str, Any]]:
         """Return the waivers that stand: finding_id to note, who, at."""
@@ -129,6 +148,39 @@ class Decisions(Releases, TieOuts):
             from_json(key)[0]: {"note": row.note, "who": row.who, "at": row.at}
             for key, row in standing.items()
         }
+
+    def post_by_hand(self, row: Mapping[str, Any], who: str) -> bool:
+        """Keep that a row was posted by hand (``source_table, source_key, txn_id, note``).
+
+        With ``account_number``, ``date`` and ``amount`` of the row: it is open again when these change.
+
+        Returns
+        -------
+        bool
+            ``False`` where exactly this stands already.
+        """
+        said = {name: str(row[name]) for name in _POSTED_AS if row.get(name) is not None}
+        kept = {"decision": row["txn_id"], "note": row.get("note"), **said}
+        return bool(self._keep(_POSTING, [{**_posting_key(row), **kept}], who))
+
+    def withdraw_posting(self, row: Mapping[str, Any], who: str) -> bool:
+        """Take a posting back (``source_table, source_key, note``); ``False`` where there is none."""
+        kept = {"decision": None, "note": row.get("note")}
+        return bool(self._keep(_POSTING, [{**_posting_key(row), **kept}], who))
+
+    def postings(self) -> pd.DataFrame:
+        """Return what was posted by hand (``ledger.postings``), in the order of the keys."""
+        with self.reading() as connection:
+            standing = _standing(connection, POSTINGS)
+        return from_rows(
+            "ledger.postings",
+            [
+                dict(zip(("source_table", "source_key"), from_json(key), strict=True))
+                | {"txn_id": row.decision, "note": row.note, "posted_by": row.who, "posted_at": row.at}
+                | _posted_as(from_json(row.values_))
+                for key, row in sorted(standing.items())
+            ],
+        )
 
     def copy_decisions(self, other: Decisions) -> int:
         """Take over every decision and waiver of another ledger, with who and when; return how many.
@@ -160,8 +212,10 @@ class Decisions(Releases, TieOuts):
         LedgerError
             A row without its key, or with a column that the table does not have. Then none is bound.
         """
+        given = list(rows)
         with self.writing() as connection:
-            return bind_rows(connection, rows, self.now())
+            self._carried_again(connection, given)
+            return bind_rows(connection, given, self.now())
 
     def crosswalk(self) -> pd.DataFrame:
         """Return the crosswalk (``ledger.crosswalk``) in the order of binding.
@@ -172,9 +226,13 @@ class Decisions(Releases, TieOuts):
         chosen = select(*(crosswalk.c[name] for name in names))
         ordered = chosen.order_by(crosswalk.c.bound_at, crosswalk.c.record_kind, crosswalk.c.key)
         with self.reading() as connection:
-            ended = released_ids(connection)
+            ended, over = released_ids(connection), ended_bindings(connection)
             rows = [dict(row) for row in connection.execute(ordered).mappings()]
-        standing = [row for row in rows if (row["operation_key"], row["quickbooks_id"]) not in ended]
+        standing = [
+            row
+            for row in rows
+            if (row["operation_key"], row["quickbooks_id"]) not in ended and binding_name(row) not in over
+        ]
         return from_rows("ledger.crosswalk", standing)
 
     # --- inside ---------------------------------------------------------------------------------------
@@ -201,11 +259,30 @@ class Decisions(Releases, TieOuts):
     def _tell_of(self, kept_as: set[str]) -> None:
         self._tell({WAIVED} if WAIVERS in kept_as else ())
         if self._on_decided is not None:
-            for table in sorted(kept_as - {WAIVERS}):
+            for table in sorted(kept_as - {WAIVERS, POSTINGS}):
                 self._on_decided(table)
 
 
 _NOTHING: dict[str, Any] = {"decision": None, "note": None, "values": "{}"}
+
+
+def _waived(
+    finding_id: str, decision: str | None, note: str | None = None, given_for: str | None = None
+) -> dict[str, Any]:
+    return {"finding_id": finding_id, "decision": decision, "note": note, "given_for": given_for}
+
+
+def _posting_key(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"source_table": row["source_table"], "source_key": row["source_key"]}
+
+
+def _posted_as(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the row said that was posted; what was entered before this was kept has nothing of it."""
+    return {
+        "account_number": values.get("account_number"),
+        "date": dt.date.fromisoformat(values["date"]) if "date" in values else None,
+        "amount": Decimal(values["amount"]) if "amount" in values else None,
+    }
 
 
 def _declared(table: str) -> Table:
@@ -228,8 +305,23 @@ def _split(declared: Table, row: Mapping[str, Any]) -> tuple[str, dict[str, Any]
     apart = {*declared.key, *_STAMPED, "decision", "note"}
     values = {name: value for name, value in row.items() if name not in apart and value is not None}
     decision = row.get("decision") if declared.name != LOCAL_ITEMS else "entered"
-    key = to_json([row.get(name) for name in declared.key])
+    key = _key_text([row.get(name) for name in declared.key])
     return key, {"decision": decision, "note": row.get("note"), "values": to_json(values)}
+
+
+def _key_text(key: Sequence[Any]) -> str:
+    """Return a key as it is kept: without the nulls it begins with.
+
+    A tax from outside has neither plan nor price code, and its key was its name alone before taxes of plans
+    could be decided on: both are one key.
+    """
+    leading = next((place for place, value in enumerate(key) if value is not None), len(key))
+    return to_json(list(key[leading:]))
+
+
+def _key_values(declared: Table, text: str) -> dict[str, Any]:
+    parts = from_json(text)
+    return dict(zip(declared.key, [None] * (len(declared.key) - len(parts)) + parts, strict=True))
 
 
 def _standing(connection: Connection, table: str) -> dict[str, Any]:

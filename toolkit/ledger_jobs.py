@@ -182,6 +182,13 @@ class Jobs(Waiting):
             chosen = select(queries).where(queries.c.job == job).order_by(queries.c.position)
             return [_query(row) for row in connection.execute(chosen)]
 
+    def next_query(self, job: int) -> Query | None:
+        """Return the first query of an import that is not answered whole, or ``None``."""
+        chosen = select(queries).where(queries.c.job == job, queries.c.status != "done")
+        with self.reading() as connection:
+            row = connection.execute(chosen.order_by(queries.c.position).limit(1)).first()
+            return None if row is None else _query(row)
+
     def query(self, query_id: int) -> Query:
         """Return one query; ``LedgerError`` where there is none of that id."""
         with self.reading() as connection:

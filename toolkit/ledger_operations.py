@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, Select, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, exists, insert, select, update
 
 from toolkit.errors import IllegalTransition, LedgerError
 from toolkit.ledger_jobs import Jobs, get_job
@@ -90,29 +90,35 @@ class Operations(Jobs, Reading):
     def operations(self, job: int | None = None) -> pd.DataFrame:
         """Return operations with their outcomes (``ledger.operations``).
 
-        Of one job all, as they ended; without a job the newest attempt at each key.
+        Of one job all, as they ended; without a job the newest attempt at each key. One that was skipped
+        (cancelled with its job, held back, or what it needs failed) has put nothing right: it does not hide
+        that QuickBooks rejected the one before.
 
         Raises
         ------
         LedgerError
             There is no such job.
         """
-        table = TABLES["ledger.operations"]
-        columns = {**operations.c, **operation_texts.c}
-        chosen = select(*(columns[name] for name in table.names if name in columns))
-        chosen = chosen.join(operation_texts, operation_texts.c.operation == operations.c.id)
         with self.reading() as connection:
             if job is None:
-                chosen = chosen.where(operations.c.current).order_by(operations.c.job, operations.c.position)
+                found = _LISTED.where(operations.c.current).order_by(operations.c.job, operations.c.position)
             else:
                 get_job(connection, job)
-                chosen = chosen.where(operations.c.job == job).order_by(operations.c.position)
-            rows = [dict(row) for row in connection.execute(chosen).mappings()]
-            absent = {row.key for row in connection.execute(_SAID_ABSENT)}
-        for row in rows:
-            row["depends_on"] = json.loads(row["depends_on"])
-            row["said_absent"] = row["key"] in absent
-        return from_rows(table.name, rows)
+                found = _LISTED.where(operations.c.job == job).order_by(operations.c.position)
+            rows = [dict(row) for row in connection.execute(found).mappings()]
+            if job is None:
+                skipped = [row["key"] for row in rows if row["status"] == "skipped"]
+                rejected = _rejected_before(connection, skipped)
+                rows = [rejected.get(row["key"], row) for row in rows]
+            return _as_frame(connection, rows)
+
+    def rejected_before(self, keys: Sequence[str]) -> pd.DataFrame:
+        """Return what stands behind the newest attempts at some keys (``ledger.operations``).
+
+        That is the attempt before, past those that were skipped, where QuickBooks rejected it.
+        """
+        with self.reading() as connection:
+            return _as_frame(connection, list(_rejected_before(connection, keys).values()))
 
     def operation(self, key: str) -> Operation:
         """Return the newest attempt at one operation; ``LedgerError`` where there is none."""
@@ -320,6 +326,10 @@ _DUE = Statement(_due(STANDING).order_by(*_in_order).limit(bindparam("most", typ
 _FIRST_DUE = Statement(_due(select(operations.c.id)).order_by(*_in_order).limit(1))
 _OPEN_SET = Statement(OPEN_SET)
 _SAID_ABSENT = _said_absent()
+_COLUMNS = {**operations.c, **operation_texts.c}
+_LISTED = select(*(_COLUMNS[name] for name in TABLES["ledger.operations"].names if name in _COLUMNS)).join(
+    operation_texts, operation_texts.c.operation == operations.c.id
+)
 _of_keys = operations.c.current & operations.c.key.in_(bindparam("keys", expanding=True))
 _IDS = Statement(select(operations.c.key, operations.c.list_id, operations.c.txn_id).where(_of_keys))
 _SAID = Statement(select(operations.c.key, operations.c.status_message).where(_of_keys))
@@ -330,6 +340,24 @@ def batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield the keys in parts that fit into one statement."""
     for start in range(0, len(keys), _BATCH):
         yield keys[start : start + _BATCH]
+
+
+def _rejected_before(connection: Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the attempts before the newest ones that were rejected, by key, past what was skipped."""
+    before: dict[str, dict[str, Any]] = {}
+    tried = ~operations.c.current & (operations.c.status != "skipped")
+    for batch in batches(keys):
+        older = _LISTED.where(operations.c.key.in_(batch), tried).order_by(operations.c.id)
+        before |= {row["key"]: dict(row) for row in connection.execute(older).mappings()}
+    return {key: row for key, row in before.items() if row["status"] == "rejected"}
+
+
+def _as_frame(connection: Connection, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    absent = {row.key for row in connection.execute(_SAID_ABSENT)}
+    for row in rows:
+        row["depends_on"] = json.loads(row["depends_on"])
+        row["said_absent"] = row["key"] in absent
+    return from_rows("ledger.operations", rows)
 
 
 def _under_way(standing: Any) -> bool:

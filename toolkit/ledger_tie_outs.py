@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from toolkit.errors import LedgerError
+from toolkit.ledger_carried import CarriedForward
 from toolkit.ledger_releases import RELEASES
 from toolkit.ledger_schema import decisions
 from toolkit.ledger_store import from_json, to_json
-from toolkit.ledger_views import Views
 
 TIE_OUTS = "tie_outs"
 """Under this name the table of decisions keeps how tie-outs came out, by whom and when."""
@@ -47,7 +47,7 @@ class KeptTieOut:
     stands: bool
 
 
-class TieOuts(Views):
+class TieOuts(CarriedForward):
     """How the books tied out, as a person found."""
 
     def keep_tie_out(self, ties: bool, who: str, facts: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ WAIVERS = "waivers"
 """Under this name the table of decisions keeps the waivers of findings."""
 
 KEPT, WAIVED, APPROVED = "ledger.decisions", "ledger.waivers", "ledger.approvals"
+HELD = "ledger.held"
 
 
 class Views(Store):
@@ -55,6 +56,7 @@ class Views(Store):
                 {
                     "finding_id": from_json(row["key"])[0],
                     "note": row["note"],
+                    "given_for": from_json(row["values"]).get("given_for"),
                     "waived_by": row["who"],
                     "waived_at": row["at"],
                 }
@@ -76,6 +78,20 @@ class Views(Store):
         with self.reading() as connection:
             rows = connection.execute(chosen).mappings().all()
         return from_rows(APPROVED, [_approval(row) for row in rows])
+
+    def held(self) -> pd.DataFrame:
+        """Return what was held back of which export (``ledger.held``), oldest first."""
+        with self.reading() as connection:
+            rows = connection.execute(select(jobs.c.id, jobs.c.meta).order_by(jobs.c.id)).all()
+        return from_rows(
+            HELD,
+            [
+                {"job": row.id, "source_table": table, "source_key": key, "reason": reason}
+                for row in rows
+                for reason, places in from_json(row.meta).get("held", {}).items()
+                for table, key in places
+            ],
+        )
 
     def _tell(self, tables: Iterable[str] = ()) -> None:
         """Say which of the tables here have new rows, after they were committed."""

@@ -22,11 +22,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
-from rapidfuzz import fuzz, process
+import pyarrow as pa
+import pyarrow.compute as pc
+from rapidfuzz import fuzz
+
+from toolkit.likeness_search import CUTOFF, Found, Query, Search
 
 __all__ = [
     "best",
@@ -34,21 +38,17 @@ __all__ = [
     "collapsed",
     "item_suggestions",
     "last_part",
+    "last_parts",
+    "likeness",
     "name_words",
     "nearest",
     "phone_digits",
     "skeleton",
+    "skeletons",
 ]
 
 Suggestion = tuple[str, Decimal]
 """A name and its likeness, 0 to 100."""
-
-CUTOFF = 50.0
-"""What is less alike than this is no suggestion: it would be a name taken out of the blue."""
-
-_BLOCK_CELLS = (
-    8_000_000  # scores held at once (32 MB): 2,000 names against 100,000 items go through in blocks
-)
 
 # Letters of other alphabets that are drawn like Latin ones. Source: Unicode TS 39, confusables.txt, those
 # that a keyboard of the neighbouring alphabet types.
@@ -107,6 +107,28 @@ def skeleton(text: str) -> str:
     )
 
 
+def skeletons(texts: pa.Array) -> pa.Array:
+    """Return the :func:`skeleton` of each text; null for null."""
+    plain = pc.replace_substring(pc.ascii_lower(texts), "`", "'")
+    plain = pc.utf8_trim(pc.replace_substring_regex(plain, "[ \\t\\r\\n\\f\\v]+", " "), " ")
+    plain = pc.replace_substring_regex(plain, " ?: ?", ":")
+    return _where_not_ascii(texts, plain, skeleton)
+
+
+def last_parts(full_names: pa.Array) -> pa.Array:
+    """Return the :func:`last_part` of each full name; null for null."""
+    return pc.replace_substring_regex(full_names, "(?s)^.*:", "")
+
+
+def _where_not_ascii(texts: pa.Array, plain: pa.Array, reading: Callable[[str], str]) -> pa.Array:
+    """Return ``plain``, with the texts that are not all ASCII read one by one."""
+    foreign = pc.fill_null(pc.invert(pc.string_is_ascii(texts)), False)
+    if not pc.any(foreign).as_py():
+        return plain
+    read = pa.array([reading(text) for text in texts.filter(foreign).to_pylist()], pa.string())
+    return pc.replace_with_mask(plain, foreign, read)
+
+
 def last_part(full_name: str) -> str:
     """Return the last part of a full name: what follows the last colon."""
     return full_name.rpartition(":")[2]
@@ -152,24 +174,14 @@ def nearest(queries: Iterable[str], targets: Iterable[tuple[str, str]]) -> dict[
         given, so that the answer does not depend on the order of rows.
     """
     wanted = sorted({query for query in queries if query})
-    by_text: dict[str, str] = {}
-    for text, name in targets:
-        if text:
-            by_text[text] = min(name, by_text.get(text, name))
-    if not wanted or not by_text:
+    held = sorted({(name, text) for text, name in targets if text})
+    texts, names = [text for _, text in held], [name for name, _ in held]
+    if not wanted or not texts:
         return {}
-    texts = sorted(by_text, key=lambda text: (by_text[text], text))
-    found: dict[str, Suggestion] = {}
-    for block in _blocks(wanted, max(1, _BLOCK_CELLS // len(texts))):
-        scores = process.cdist(
-            block, texts, scorer=fuzz.ratio, score_cutoff=CUTOFF, dtype=np.float32, workers=-1
-        )
-        places = scores.argmax(axis=1)
-        for row, query in enumerate(block):
-            score = float(scores[row, places[row]])
-            if score > 0:
-                found[query] = (by_text[texts[int(places[row])]], Decimal(f"{score:.2f}"))
-    return found
+    asked = [Query(query) for query in wanted]
+    search = Search(asked, texts)
+    found = {query.text: search.nearest(place, query)[0] for place, query in enumerate(asked)}
+    return _present({query: _first(one, names) for query, one in found.items()})
 
 
 def item_suggestions(queries: Iterable[str], full_names: Sequence[str]) -> dict[str, Suggestion]:
@@ -183,16 +195,40 @@ def item_suggestions(queries: Iterable[str], full_names: Sequence[str]) -> dict[
         The names that may be chosen.
     """
     wanted = {query: skeleton(query) for query in queries}
-    views = [(skeleton(name), name) for name in full_names]
-    views += [(skeleton(last_part(name)), name) for name in full_names if ":" in name]
-    whole = nearest(wanted.values(), views)
-    sorted_words = nearest(
-        (_words(text) for text in wanted.values()),
-        ((_words(skeleton(name)), name) for name in full_names),
-    )
-    return _present(
-        {query: best(whole.get(text), sorted_words.get(_words(text))) for query, text in wanted.items()}
-    )
+    asked = [Query(text, _words(text)) for text in sorted({text for text in wanted.values() if text})]
+    if not asked or not full_names:
+        return {}
+    whole = skeletons(pa.array(full_names, pa.string())).to_pylist()
+    parts = [_last_skeleton(*both) for both in zip(full_names, whole, strict=True)]
+    search = Search(asked, whole, parts, _words)
+    found = {}
+    for place, query in enumerate(asked):
+        alike = (_first(one, full_names) for one in search.nearest(place, query))
+        found[query.text] = best(*alike)
+    return _present({query: found[text] for query, text in wanted.items() if text})
+
+
+def likeness(text: str, full_name: str) -> Decimal | None:
+    """Return how alike a text and one full name are, 0 to 100; ``None`` where that is next to nothing."""
+    query, whole = skeleton(text), skeleton(full_name)
+    pairs = [(query, whole), (query, skeleton(last_part(full_name))), (_words(query), _words(whole))]
+    # As float32, like the scores of many: the same pair has the same score however it is asked for.
+    score = np.float32(max((fuzz.ratio(one, other) for one, other in pairs if one), default=0))
+    return Decimal(f"{score:.2f}") if score >= CUTOFF else None
+
+
+def _last_skeleton(full_name: str, whole: str) -> str:
+    """Return the skeleton of the last part of a name, ``""`` where it has no other."""
+    if full_name.isascii():
+        return whole.rpartition(":")[2] if ":" in whole else ""
+    return skeleton(last_part(full_name)) if ":" in full_name else ""
+
+
+def _first(found: Found | None, names: Sequence[str]) -> Suggestion | None:
+    """Return the first in the alphabet of the names found, with its score as it is shown."""
+    if found is None:
+        return None
+    return min(names[place] for place in found.places), Decimal(f"{found.score:.2f}")
 
 
 def _words(text: str) -> str:
@@ -201,7 +237,3 @@ def _words(text: str) -> str:
 
 def _present(found: Mapping[str, Suggestion | None]) -> dict[str, Suggestion]:
     return {query: suggestion for query, suggestion in found.items() if suggestion is not None}
-
-
-def _blocks(values: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (values[start : start + size] for start in range(0, len(values), size))

@@ -164,25 +164,35 @@ def next_check(ledger: Ledger, ticket: str, version: str, operations: Sequence[O
     operations : sequence of Operation
         That are to be sent together, in their order.
     """
-    known, chosen = Known(ledger, operations), []
+    known, chosen = Known(ledger, operations), list(operations)
     former = ledger.former_ids([one.key for one in operations])
-    for operation in operations:
-        try:
-            qbxml_io.build(presend.questions([operation], known, former), version=version)
-        except (ProtocolError, QbxmlError) as error:
-            ledger.skip(operation.key, f"{presend.HELD_BACK}{NOT_CHECKED}: {error}")
-            continue
-        chosen.append(operation)
+    try:
+        text = _check(chosen, known, former, version)
+    except (ProtocolError, QbxmlError):  # of one of them: each is looked at by itself
+        chosen = []
+        for operation in operations:
+            try:
+                _check([operation], known, former, version)
+            except (ProtocolError, QbxmlError) as error:
+                ledger.skip(operation.key, f"{presend.HELD_BACK}{NOT_CHECKED}: {error}")
+                continue
+            chosen.append(operation)
+        text = _check(chosen, known, former, version)
+    if text:
+        ledger.open_set(ticket, "check", None, text, [one.key for one in chosen])
+    return text
+
+
+def _check(
+    operations: Sequence[Operation], known: Known, former: Mapping[str, Sequence[str]], version: str
+) -> bytes:
+    """Return the document that checks operations; ``b""`` where there is nothing to ask."""
     mark = _mark()
     asked = [
         qbxml_io.Request(query.name, query.fields, request_id=f"{mark}-0-{number}")
-        for number, query in enumerate(presend.questions(chosen, known, former), start=1)
+        for number, query in enumerate(presend.questions(operations, known, former), start=1)
     ]
-    if not asked:
-        return b""
-    text = qbxml_io.build(asked, version=version)
-    ledger.open_set(ticket, "check", None, text, [one.key for one in chosen])
-    return text
+    return qbxml_io.build(asked, version=version) if asked else b""
 
 
 def record_check(

@@ -30,14 +30,20 @@ from typing import Any
 import pandas as pd
 
 from toolkit.likeness import caseless, last_part, name_words, nearest, phone_digits
+from toolkit.mapping_names import BY_HAND, NEW, NONE, Row, decided_row, present, standing
 from toolkit.mapping_use import Use, use_of_customers
 from toolkit.tables import finding, from_rows, to_rows
 
-__all__ = ["NEW", "NONE", "customer_findings", "decided_row", "match_customers", "present", "standing"]
-
-NEW, NONE = "(new)", "(none)"
-
-Row = Mapping[str, Any]
+__all__ = [
+    "BY_HAND",
+    "NEW",
+    "NONE",
+    "customer_findings",
+    "decided_row",
+    "match_customers",
+    "present",
+    "standing",
+]
 
 _SURE, _EMAIL, _PHONE = Decimal("100.00"), Decimal("95.00"), Decimal("90.00")
 
@@ -127,25 +133,6 @@ def customer_findings(matched: Iterable[Row]) -> list[dict[str, str | None]]:
             message = f"accounts {accounts} are all to be created under one name: give each its own new_name"
             found += [_on(row, "error", "new_name_twice", message, row["new_name"]) for row in group]
     return found
-
-
-def present(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a ``quickbooks.*`` list that are still in QuickBooks and have a name."""
-    return [row for row in to_rows(frame) if row["left_at"] is None and row.get("full_name", row["name"])]
-
-
-def standing(decisions: pd.DataFrame, *key: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Return the decisions by key; a row without a decision is a withdrawn one and left out."""
-    return {
-        tuple(row[name] for name in key): row for row in to_rows(decisions) if row["decision"] is not None
-    }
-
-
-def decided_row(decision: Row, use: Use) -> dict[str, Any]:
-    """Return the columns that every match table ends with: the use, and the decision as it stands."""
-    kept = ("decision", "note", "decided_by", "decided_at")
-    used = {"lines": use.lines, "amount": use.amount, "money": use.money}
-    return {**used, **{name: decision.get(name) for name in kept}}
 
 
 class _Book:

@@ -25,6 +25,7 @@ from toolkit.quickbooks_codes import (
     is_busy,
 )
 from toolkit.references import KNOWN_AS, REFERS_TO
+from toolkit.tables import arrow_rows
 
 DIFFERS = "differs from what was meant: "
 """How the message of an applied operation begins whose record holds something else than was sent."""
@@ -116,6 +117,8 @@ def resolve(value: Any, known: Known) -> Any:
     ProtocolError
         It refers to an operation that was not applied.
     """
+    if isinstance(value, str):  # as most are
+        return value
     if isinstance(value, Mapping):
         if set(value) == {"operation"}:
             found = known(value["operation"])
@@ -151,10 +154,10 @@ def _read(events: Iterable[qbxml_io.Event]) -> _Answer:
         elif isinstance(event, qbxml_io.Status) and event.request_id:
             answer.statuses[event.request_id] = event
         elif isinstance(event, qbxml_io.Batch) and event.table == _APPLICATIONS:
-            for row in event.rows.to_pylist():
+            for row in arrow_rows(event.rows):
                 answer.applied.setdefault(row["payment_txn_id"], []).append(row)
         elif isinstance(event, qbxml_io.Batch) and event.table in _KEPT:
-            for row in event.rows.to_pylist():
+            for row in arrow_rows(event.rows):
                 answer.rows[event.table, row.get("txn_id") or row["list_id"]] = row
     return answer
 

@@ -25,6 +25,7 @@ from toolkit.ledger import Operation, Outcome
 from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
 from toolkit.quickbooks_codes import FIELDS_WITHHELD, FOUND_NOTHING, NOT_ALL_FOUND, explain_status
 from toolkit.references import KNOWN_AS, REFERS_TO, references
+from toolkit.tables import arrow_rows
 from toolkit.transform_fields import marked_key
 
 HELD_BACK = "held back: "
@@ -204,9 +205,9 @@ def gather(events: Iterable[qbxml_io.Event], asked: Mapping[str, qbxml_io.Reques
 def _keep(seen: Seen, batch: qbxml_io.Batch, tables: Mapping[str, str]) -> None:
     if batch.table in tables:
         rows = seen.rows.setdefault(tables[batch.table], {})
-        rows.update({row.get("txn_id") or row["list_id"]: row for row in batch.rows.to_pylist()})
+        rows.update({row.get("txn_id") or row["list_id"]: row for row in arrow_rows(batch.rows)})
     elif batch.table == witness.APPLICATIONS:
-        for row in batch.rows.to_pylist():
+        for row in arrow_rows(batch.rows):
             listed = seen.applied.setdefault(row["payment_txn_id"], [])
             if row not in listed:  # two queries may find the same payment
                 listed.append(row)

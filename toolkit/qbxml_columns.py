@@ -84,6 +84,8 @@ class Kind:
             found["item_type"] = self.tag.removeprefix("Item").removesuffix("Ret")
         if self.layout.has("terms_type"):
             found["terms_type"] = self.tag.removesuffix("TermsRet")
+        if self.layout.has("kind"):
+            found["kind"] = self.tag.removesuffix("Ret")
         return found
 
     @property

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 __all__ = [
@@ -94,6 +95,7 @@ class Particle:
     attributes: tuple[Attribute, ...] = ()
 
 
+@lru_cache(64)  # asked of every element that is written or read; there are some twenty versions
 def version_key(version: str) -> tuple[int, int]:
     """Return a qbXML version as numbers, which sort as versions do.
 

@@ -199,6 +199,7 @@ def response(name: str) -> Particle:
     return _find(f"{name}Rs", "response to", name, REQUESTS)
 
 
+@cache
 def ret(tag: str) -> Particle:
     """Return the content model of an object that a response carries.
 

@@ -231,7 +231,7 @@ class AnswerText:
         for part in others:
             found = _NUMBER.match(part)
             code = _code(found[1], found[2]) if found else None
-            if code is None or code in (9, 10, 13) or 0x20 <= code <= 0x7F or 0xA0 <= code <= 0xD7FF:
+            if code is None or _taken(code):  # as it is: in a CDATA section it is no reference
                 put += (b"&#", part)
                 continue
             letter = _letter(code)
@@ -255,13 +255,18 @@ def _code(mark: bytes, digits: bytes) -> int | None:
         return None
 
 
+def _taken(code: int) -> bool:
+    """Return whether XML takes a reference to a code, and it means that very character."""
+    if code < 0x20:
+        return code in (9, 10, 13)
+    return code <= 0x7F or 0xA0 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
+
+
 def _letter(code: int) -> str:
     """Return the character that a reference to a code means; nothing where XML has none."""
     if 0x80 <= code <= 0x9F:  # Windows programs mean their own code page
         return bytes([code]).decode("cp1252", "ignore")
-    if code < 0x20 or code in (0xFFFE, 0xFFFF) or code > 0x10FFFF:
-        return ""
-    return chr(code)
+    return chr(code) if 0xD800 <= code <= 0xDFFF else ""
 
 
 def line_feeds(data: bytes) -> int:

@@ -18,7 +18,7 @@ from toolkit.qbxml_problems import request_problems
 from toolkit.qbxml_spec import Model, version_key
 from toolkit.qbxml_write import field_problems
 
-__all__ = ["HARMLESS", "LATEST", "OLDEST", "Fitted", "LeftOut", "fit", "left_out_note"]
+__all__ = ["HARMLESS", "LATEST", "OLDEST", "Fitted", "LeftOut", "fit", "has_all", "left_out_note"]
 
 LATEST = "13.0"
 OLDEST = "8.0"
@@ -79,6 +79,15 @@ class Fitted:
     problems: list[FieldProblem]
 
 
+def has_all(name: str, version: str) -> bool:
+    """Return whether a version takes every request of a name as it is meant, or the name is none of ours.
+
+    >>> has_all("CustomerAdd", "13.0"), has_all("CustomerAdd", "8.0")
+    (True, False)
+    """
+    return name not in qbxml_spec.REQUESTS or version_key(version) >= _complete(name)
+
+
 def fit(request: Request, version: str) -> Fitted:
     """Return a request as a version takes it, with what is left out and what stands against it.
 
@@ -100,7 +109,7 @@ def fit(request: Request, version: str) -> Fitted:
     >>> fit(Request("CustomerAdd", {"Name": "Acme", "JobTitle": "Clerk"}), "8.0").problems[0].limit
     'needs qbXML 12.0, and 8.0 is spoken'
     """
-    if request.name not in qbxml_spec.REQUESTS or version_key(version) >= _complete(request.name):
+    if has_all(request.name, version):
         return Fitted(request, [], [])
     lacking = _lacking(request.name, version) if _is_marked(request) else {}
     given = dict(request.fields).keys() & lacking.keys()

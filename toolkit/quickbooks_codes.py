@@ -28,6 +28,13 @@ INTERNAL_ERROR = 1000
 BUSY = (1010, 3162, 3170, 3175, 3176, 3180)
 """Status codes of what can be done later: somebody uses or has locked it; of two the message tells."""
 
+KEPT_NOTHING = "and QuickBooks kept nothing"
+"""How the message of an operation ends that was sent in vain: without an answer, QuickBooks never judged it.
+
+It has no status code. Nor has what QuickBooks could not parse when it stood alone (``PARSE_ERROR``), which it
+would not parse again: the two are told apart by this.
+"""
+
 MOST_SAID = 1_000
 """Characters of a text of QuickBooks' own that are shown."""
 
@@ -200,6 +207,24 @@ def is_busy(code: int, message: str = "") -> bool:
     return code in BUSY and (code not in _MEAN_MORE or _LOCKED.search(message) is not None)
 
 
+def may_go_again(code: int | None, message: str | None) -> bool:
+    """Return whether a rejected request may succeed as it is: QuickBooks did not come to judge it.
+
+    Parameters
+    ----------
+    code : int or None
+        As QuickBooks gave it; without one, the message tells.
+    message : str or None
+        What is known of it, QuickBooks' text or ours.
+
+    >>> may_go_again(None, f"it was sent 3 times, {KEPT_NOTHING}"), may_go_again(None, "it cannot be parsed")
+    (True, False)
+    """
+    if code is None:
+        return (message or "").endswith(KEPT_NOTHING)
+    return code in NOT_PROCESSED or is_busy(code, message or "")
+
+
 def explain_hresult(code: str, message: str = "") -> str:
     """Return an HRESULT as one or two plain sentences, with QuickBooks' own text behind.
 
@@ -248,4 +273,6 @@ def explain_status(code: int, message: str = "") -> str:
     """Return a status code of one request as plain sentences, QuickBooks' own text first."""
     advice = STATUSES.get(code)
     said = message.strip()
+    if advice and str(advice) in said:  # a recovery kept it with what it looked up
+        return said
     return f"{said} {advice}".strip() if advice else said or f"QuickBooks answered with status {code}."

@@ -1,72 +1,19 @@
-"""What customers owed at the cutover date, from QuickBooks' documents: today's balances, rolled back.
-
-QuickBooks knows an application by its two documents only. It counts from the later of their dates, so what
-was applied by (or to) a document dated after the cutover is given back to what was open at the cutover.
-
-Signs: a link's amount comes back negative, like ``AppliedAmount`` (``BalanceRemaining`` = subtotal + tax +
-``AppliedAmount``), and every settling link lowers what is open on its owner; so magnitudes are taken, and the
-links of a document must add up to what its totals say is applied. Source: qbXML 13.0 schema, ``InvoiceRet``,
-``CreditMemoRet``, ``ReceivePaymentRet``; PROTOCOL 8.4.
-"""
+"""What customers owed at the cutover date, from QuickBooks' documents, and what is doubtful about it."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from toolkit.checks_books import Books
+from toolkit.receivables_rollback import KINDS, STILL_OPEN, ZERO, RollBack, Row, document_total
 from toolkit.tables import finding, to_rows
 
-__all__ = ["KINDS", "Receivables", "currency_code", "document_total", "prove_balances"]
-
-ZERO = Decimal("0.00")
-Row = Mapping[str, Any]
-
-KINDS = {
-    "invoice": "quickbooks.invoices",
-    "credit_memo": "quickbooks.credit_memos",
-    "payment": "quickbooks.payments",
-}
-STILL_OPEN = {"invoice": "balance_remaining", "credit_memo": "credit_remaining", "payment": "unused_payment"}
-
-# What settles a document. Other links (estimates, sales orders, costs passed on to the customer) do not.
-SETTLING = {
-    "quickbooks.invoices": frozenset({"ReceivePayment", "CreditMemo", "JournalEntry", "Deposit"}),
-    "quickbooks.credit_memos": frozenset(
-        {"Invoice", "Charge", "Check", "ARRefundCreditCard", "JournalEntry", "ReceivePayment"}
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """What one document took off another: the other's TxnID, its date where known, the amount."""
-
-    txn_id: str
-    date: dt.date | None
-    amount: Decimal
-
-
-@dataclass(slots=True)
-class _Standing:
-    """A document at the cutover: what was open, and what was applied to it later."""
-
-    open_amount: Decimal
-    later: list[_Settled] = field(default_factory=list)
-    doubt: str | None = None
-
-
-def document_total(kind: str, row: Row) -> Decimal:
-    """Return the total of an invoice, credit memo or payment."""
-    if kind != "invoice":
-        return row["total_amount"] or ZERO
-    total: Decimal = (row["subtotal"] or ZERO) + (row["sales_tax_total"] or ZERO)
-    return total
+__all__ = ["KINDS", "STILL_OPEN", "ZERO", "Receivables", "currency_code", "document_total"]
 
 
 def currency_code(books: Books, row: Row) -> str:
@@ -77,7 +24,7 @@ def currency_code(books: Books, row: Row) -> str:
     return books.currency_codes.get(name) or name
 
 
-class Receivables:
+class Receivables(RollBack):
     """The open documents at the cutover date, and what is doubtful about them.
 
     Parameters
@@ -89,20 +36,14 @@ class Receivables:
     """
 
     def __init__(self, books: Books, cutover: dt.date) -> None:
-        self.books, self.cutover = books, cutover
+        super().__init__(books, cutover)
         self.findings: list[dict[str, str | None]] = []
         self.documents: list[dict[str, Any]] = []
-        self._later: dict[tuple[str, str], list[_Settled]] = {}
         for kind in KINDS:
             for row in self.rows[kind]:
                 self._judge(kind, row)
         self.findings += self._settled_unread()
         self.findings += self._left_unread()
-
-    @cached_property
-    def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """The documents that QuickBooks still has, by kind."""
-        return {kind: self.books.rows(name) for kind, name in KINDS.items()}
 
     @cached_property
     def ours(self) -> set[str]:
@@ -126,7 +67,7 @@ class Receivables:
             message = f"it has no {missing}, so what was open cannot be told: import receivables again"
             self._find("error", "open_unknown", message, kind, row, missing)
             return
-        standing = self._roll_back(kind, row, today)
+        standing = self.roll_back(kind, row, today)
         total = document_total(kind, row)
         if standing.doubt:
             severity = "error" if kind == "invoice" else "warning"
@@ -134,84 +75,11 @@ class Receivables:
         elif not ZERO <= standing.open_amount <= total:
             message = f"{standing.open_amount:,.2f} of {total:,.2f} were open: import receivables again"
             self._find("error", "open_amount", message, kind, row, STILL_OPEN[kind])
-        self._later[kind, row["txn_id"]] = standing.later
         if standing.open_amount:
             kept = {"record_kind": kind, "amount": total, "open_amount": standing.open_amount}
             self.documents.append({**row, **kept, "currency": currency_code(self.books, row)})
 
-    def _roll_back(self, kind: str, row: Row, today: Decimal) -> _Standing:
-        """Return what was open on a document, and whether what was applied to it is known in full."""
-        settled = self._settled(kind, row)
-        applied = document_total(kind, row) - today
-        known = sum((each.amount for each in settled), ZERO)
-        if kind == "invoice" and known != applied:
-            # Some answers count a discount into the payment's link, some do not.
-            settled = [self._with_discount(each, row["txn_id"]) for each in settled]
-            known = sum((each.amount for each in settled), ZERO)
-        later = [each for each in settled if each.date is not None and each.date > self.cutover]
-        standing = _Standing(today + sum((each.amount for each in later), ZERO), later)
-        undated = [each.txn_id for each in settled if each.date is None]
-        if undated:
-            standing.doubt = f"{undated[0]} was applied to it at an unknown date: import receivables again"
-        elif known != applied:
-            standing.doubt = (
-                f"{applied:,.2f} are applied to it, its links tell of {known:,.2f}: what was open at the "
-                "cutover cannot be proved; import receivables again, with linked transactions"
-            )
-        return standing
-
-    def _settled(self, kind: str, row: Row) -> list[_Settled]:
-        if kind == "payment":
-            return [
-                _Settled(each["txn_id"], self._date(each), each["amount"] or ZERO)
-                for each in self._applications.get(row["txn_id"], [])
-            ]
-        name = KINDS[kind]
-        return [
-            _Settled(each["txn_id"], self._date(each), abs(each["amount"] or ZERO))
-            for each in self._links.get((name, row["txn_id"]), [])
-            if each["txn_type"] in SETTLING[name]
-        ]
-
-    def _with_discount(self, settled: _Settled, invoice: str) -> _Settled:
-        given = [
-            each["discount_amount"] or ZERO
-            for each in self._applications.get(settled.txn_id, [])
-            if each["txn_id"] == invoice
-        ]
-        return _Settled(settled.txn_id, settled.date, settled.amount + sum(given, ZERO))
-
-    def _date(self, link: Row) -> dt.date | None:
-        return link["txn_date"] or self._dates.get(link["txn_id"])
-
-    @cached_property
-    def _dates(self) -> dict[str, dt.date]:
-        frames = [self.books.frame(name)[["txn_id", "txn_date"]] for name in KINDS.values()]
-        return {row["txn_id"]: row["txn_date"] for frame in frames for row in to_rows(frame)}
-
-    @cached_property
-    def _links(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
-        links: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-        for row in self.books.rows("quickbooks.linked_transactions"):
-            links[row["owner_table"], row["owner_txn_id"]].append(row)
-        return links
-
-    @cached_property
-    def _applications(self) -> dict[str, list[dict[str, Any]]]:
-        applications: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in self.books.rows("quickbooks.payment_applications"):
-            applications[row["payment_txn_id"]].append(row)
-        return applications
-
     # --- what came later ------------------------------------------------------------------------------------
-
-    def _pays(self, kind: str, row: Row) -> list[dict[str, Any]]:
-        """Return the links from a payment or credit memo to invoices."""
-        if kind == "payment":
-            links = self._applications.get(row["txn_id"], [])
-        else:
-            links = self._links.get((KINDS["credit_memo"], row["txn_id"]), []) if kind != "invoice" else []
-        return [link for link in links if link["txn_type"] in (None, "Invoice")]
 
     def _after_cutover(self, kind: str, row: Row) -> dict[str, str | None]:
         message = (
@@ -219,8 +87,8 @@ class Receivables:
         )
         paid = [
             link["ref_number"] or link["txn_id"]
-            for link in self._pays(kind, row)
-            if (date := self._date(link)) is not None and date <= self.cutover
+            for link in self.pays(kind, row)
+            if (date := self.date_of(link)) is not None and date <= self.cutover
         ]
         rule = "cutover_side"
         if paid:
@@ -241,8 +109,8 @@ class Receivables:
             for row in self.rows[kind]:
                 if row["txn_date"] is None or row["txn_date"] <= self.cutover:
                     continue
-                for link in self._pays(kind, row):
-                    date = self._date(link)
+                for link in self.pays(kind, row):
+                    date = self.date_of(link)
                     if link["txn_id"] in known or (date is not None and date > self.cutover):
                         continue
                     number = link["ref_number"] or "without a number"
@@ -267,7 +135,7 @@ class Receivables:
         since: set[str] = set()
         for kind in ("payment", "credit_memo"):
             for row in self.rows[kind]:
-                for link in self._pays(kind, row):
+                for link in self.pays(kind, row):
                     if row["txn_date"] and row["txn_date"] > self.cutover:
                         since.add(link["txn_id"])
                     discount = link.get("discount_amount") or ZERO
@@ -282,7 +150,7 @@ class Receivables:
                 yield self._left(row)
 
     def _left(self, row: Row) -> dict[str, str | None]:
-        gone = self._read_whole_since(row)
+        gone = self.read_whole_since(row)
         was = f"{row['balance_remaining']:,.2f} were open when it was read; since {row['left_at']:%Y-%m-%d} "
         again = f"toolkit import invoices --start {row['txn_date']:%Y}-01-01 --end {self.cutover}"
         what = (
@@ -301,29 +169,6 @@ class Receivables:
             suggestion=None if gone else again,
         )
 
-    def _read_whole_since(self, row: Row) -> bool:
-        """Return whether an import of invoices, the paid ones too, covered its date since it was missed."""
-        return any(
-            finished >= row["left_at"] and first <= row["txn_date"] <= last
-            for finished, first, last in self._whole_imports
-        )
-
-    @cached_property
-    def _whole_imports(self) -> list[tuple[dt.datetime, dt.date, dt.date]]:
-        """When imports that returned paid invoices finished, and the first and last date they returned."""
-        finished = {
-            row["id"]: row["finished_at"]
-            for row in self.books.rows("ledger.jobs")
-            if row["kind"] == "import:invoices" and row["status"] == "complete" and row["finished_at"]
-        }
-        dates: dict[int, list[dt.date]] = defaultdict(list)
-        whole: set[int] = set()
-        for row in self.rows["invoice"]:
-            if row["import_job"] in finished and row["txn_date"]:
-                dates[row["import_job"]].append(row["txn_date"])
-                whole |= {row["import_job"]} if row["is_paid"] else set()
-        return [(finished[job], min(dates[job]), max(dates[job])) for job in whole]
-
     def _find(
         self, severity: str, rule: str, message: str, kind: str, row: Row, column: str | None = None
     ) -> None:
@@ -335,53 +180,4 @@ class Receivables:
         value = row[column] if column else None
         return finding(
             severity, rule, message, table=KINDS[kind], key=row["txn_id"], column=column, value=value
-        )
-
-
-def prove_balances(books: Books) -> Iterator[dict[str, str | None]]:
-    """Compare each customer's documents with QuickBooks' own ``Balance``, never with ``TotalBalance``.
-
-    Both sides are as of the import: what we sent after a customer was read is not in that balance yet.
-
-    Yields
-    ------
-    dict
-        One finding for each customer (by ListID) that does not prove, and for each that is not there.
-    """
-    customers = books.quickbooks_customers
-    bound = [row for row in books.rows("ledger.crosswalk") if row["origin"] != "quickbooks"]
-    sent = {row["quickbooks_id"]: row["bound_at"] for row in bound if row["bound_at"] is not None}
-    open_now: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for kind, name in KINDS.items():
-        pending = ["is_pending"] if kind != "payment" else []
-        for row in books.rows(name, "txn_id", "customer_list_id", STILL_OPEN[kind], *pending):
-            list_id = row["customer_list_id"] or ""
-            read = customers.get(list_id, {}).get("imported_at")
-            since = sent.get(row["txn_id"])
-            if not row.get("is_pending") and not (since and read and read < since):
-                sign = 1 if kind == "invoice" else -1
-                open_now[list_id] += sign * (row[STILL_OPEN[kind]] or ZERO)
-    for list_id in sorted({*open_now, *customers}):
-        customer = customers.get(list_id)
-        balance, documents = (customer or {}).get("balance") or ZERO, open_now[list_id]
-        if customer is None and documents:
-            what, value = (
-                f"the imported documents of {documents:,.2f} name a customer that is not there",
-                None,
-            )
-        elif balance != documents:
-            what = f"QuickBooks' balance is {balance:,.2f}, the imported documents are {documents:,.2f}"
-            value = balance
-        else:
-            continue
-        yield finding(
-            "error",
-            "balance_proof",
-            f"{what}: import customers and receivables again, or look for journal entries and statement "
-            "charges",
-            table="quickbooks.customers",
-            key=list_id,
-            column="balance",
-            value=value,
-            suggestion=(customer or {}).get("full_name"),
         )

@@ -4,8 +4,9 @@ Three witnesses are compared: the source (BluBilling's rows of the exported rang
 ledger's operations, and the ``quickbooks.*`` tables as they were read back. What does not tie is listed
 once, with the reason where the ledger or the plan knows it. By kind of record and currency:
 
-- source = left out + sent, but for rows that BluBilling changed or lost since they were sent;
-- sent = in QuickBooks, but for operations without effect and records that should not be there.
+- source = left out + queued, but for rows that BluBilling changed or lost since they were queued;
+- queued = applied + waiting + failed: sent and answered; still to be sent or answered; without effect;
+- queued = in QuickBooks, but for operations without effect and records that should not be there.
 """
 
 from __future__ import annotations
@@ -20,10 +21,19 @@ from typing import Any
 import pandas as pd
 
 from toolkit.checks_books import Books
+from toolkit.checks_context import Context
 from toolkit.receivables import KINDS, ZERO
-from toolkit.reconcile_carried import carried_differences, carried_totals
-from toolkit.reconcile_records import Records
-from toolkit.reconcile_source import Source, read_source, source_differences, unsent_differences
+from toolkit.reconcile_carried import carried_differences, carried_totals, held_differences, held_totals
+from toolkit.reconcile_posted import gone_postings, with_postings
+from toolkit.reconcile_records import Records, by_outcome, withdrawn
+from toolkit.reconcile_restated import restated_uses, with_restated
+from toolkit.reconcile_source import (
+    CREDITS,
+    Source,
+    read_source,
+    source_differences,
+    unsent_differences,
+)
 from toolkit.settings import Settings
 from toolkit.tables import from_rows
 
@@ -71,24 +81,37 @@ def tie_out(tables: Mapping[str, pd.DataFrame], settings: Settings) -> TieOut:
     """
     books = Books(tables, settings)
     operations = books.rows("ledger.operations")
-    records = Records(books, operations)
-    held = records.differences()
-    sources = read_source(tables, settings, books, operations)
+    # Before the cutover date is set nothing is carried, and nothing posted by hand.
+    dated = None if settings.cutover_date is None else Context(tables, settings, customers=False)
+    read = read_source(tables, settings, books, operations)
+    records = Records(books, operations, read.cancelled_parts)
+    held, sources = records.differences(), read.rows
+    if dated:
+        sources = with_postings(sources, dated, tables, settings)
+    back = withdrawn(operations)
+    operations = [row for row in operations if row["key"] not in back]
     changed = list(source_differences(sources, operations))
-    carried, carried_sums = list(carried_differences(books)), list(carried_totals(books))
-    differences = [*held, *changed, *carried, *unsent_differences(sources)]
-    totals = list(_totals(operations, records, sources))
+    uses = [source for source in sources if source.kind == CREDITS]
+    used = list(carried_differences(books))
+    if dated and (restated := restated_uses(dated, tables, books, uses, operations)):
+        changed, used = (with_restated(rows, restated) for rows in (changed, used))
+    carried = [*used, *(held_differences(dated) if dated else ())]
+    carried_sums = [*carried_totals(books, uses), *(held_totals(dated) if dated else ())]
+    used_sums = [total for total in carried_sums if total["record_kind"] == CREDITS]
+    unsent = [*unsent_differences(sources), *(gone_postings(dated) if dated else ())]
+    differences = [*held, *changed, *carried, *unsent]
+    totals = list(_totals(operations, records, [source for source in sources if source.kind != CREDITS]))
     adds_up = (
         _adds_up(totals, held, lambda row: row["difference"])
-        and _adds_up(totals, changed, _source_gap)
+        and _adds_up([*totals, *used_sums], changed, _source_gap)
         and _adds_up(carried_sums, carried, lambda row: row["difference"])
     )
-    read = [row["imported_at"] for kind in ORDER for row in records.found[kind].values()]
+    read_at = [row["imported_at"] for kind in ORDER for row in records.found[kind].values()]
     return TieOut(
         adds_up and all(row["explained"] for row in differences),
         from_rows("tie_out.totals", [*totals, *carried_sums]),
         from_rows("tie_out.differences", differences),
-        min((at for at in read if at is not None), default=None),
+        min((at for at in read_at if at is not None), default=None),
     )
 
 
@@ -108,27 +131,24 @@ def _totals(operations: Sequence[Row], records: Records, sources: Sequence[Sourc
         yield _total(place, given[place], sent[place], there[place])
 
 
-def _total(place: Place, given: Sequence[Source], sent: Sequence[Row], there: Sequence[Row]) -> Row:
+def _total(place: Place, given: Sequence[Source], queued: Sequence[Row], there: Sequence[Row]) -> Row:
     left = [source for source in given if not source.queued]
-    applied = [row for row in sent if row["status"] == "applied"]
     total: Row = {
         "record_kind": place[0],
         "currency": place[1],
         "source_count": len(given),
         "left_out_count": len(left),
-        "sent_count": len(sent),
-        "applied_count": len(applied),
         "quickbooks_count": len(there),
     }
     if place[0] in KINDS:
         total |= {
             "source_amount": _sum(source.amount for source in given),
             "left_out_amount": _sum(source.amount for source in left),
-            "sent_amount": _sum(row["amount"] for row in sent),
-            "applied_amount": _sum(row["amount"] for row in applied),
             "quickbooks_amount": _sum(row["total"] for row in there),
         }
-        total["difference"] = total["sent_amount"] - total["quickbooks_amount"]
+    total |= by_outcome(queued, (lambda row: row["amount"] or ZERO) if place[0] in KINDS else None)
+    if place[0] in KINDS:
+        total["difference"] = total["queued_amount"] - total["quickbooks_amount"]
     return total
 
 
@@ -139,7 +159,7 @@ def _sum(values: Iterable[Decimal | None]) -> Decimal:
 def _source_gap(total: Row) -> Decimal | None:
     if total.get("source_amount") is None:
         return None
-    gap: Decimal = total["source_amount"] - total["left_out_amount"] - total["sent_amount"]
+    gap: Decimal = total["source_amount"] - total["left_out_amount"] - total["queued_amount"]
     return gap
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from toolkit.checks_books import Books
 from toolkit.receivables import KINDS, ZERO, currency_code, document_total
-from toolkit.tables_plans import RELEASED
+from toolkit.tables_plans import RELEASED, was_cancelled
 from toolkit.transform_fields import external_guid, marked_key
 
-__all__ = ["Records", "Row", "difference"]
+__all__ = ["Records", "Row", "by_outcome", "difference", "withdrawn"]
 
 Row = dict[str, Any]
 
@@ -59,6 +59,43 @@ def difference(
     }
 
 
+_OUTCOMES = {
+    "applied": ("applied",),
+    "waiting": ("pending", "sent", "unknown"),
+    "failed": ("rejected", "skipped", "undone"),
+}
+
+
+def by_outcome(operations: Sequence[Row], amount: Callable[[Row], Decimal] | None) -> Row:
+    """Return count and amount of operations: queued, and of these applied, waiting and failed ones.
+
+    Parameters
+    ----------
+    operations : sequence of dict
+        Rows of ``ledger.operations``.
+    amount : callable, optional
+        What of money an operation is; of a list's record none is.
+    """
+    found: Row = {}
+    parts = {name: [row for row in operations if row["status"] in of] for name, of in _OUTCOMES.items()}
+    for name, rows in {"queued": operations, **parts}.items():
+        found[f"{name}_count"] = len(rows)
+        if amount:
+            found[f"{name}_amount"] = sum(map(amount, rows), ZERO)
+    return found
+
+
+def withdrawn(operations: Sequence[Row]) -> set[str]:
+    """Return the keys of operations that were cancelled with their job before anything of their row left.
+
+    A receipt of which a part went counts as sent.
+    """
+    left: dict[tuple[str | None, str | None], bool] = defaultdict(bool)
+    for row in operations:
+        left[row["source_table"], row["source_key"]] |= not was_cancelled(row)
+    return {row["key"] for row in operations if not left[row["source_table"], row["source_key"]]}
+
+
 class Records:
     """What QuickBooks holds, compared with the newest attempt at each operation.
 
@@ -68,10 +105,17 @@ class Records:
         ``quickbooks.*``, ``billing.*`` and ``ledger.*``.
     operations : sequence of dict
         Rows of ``ledger.operations``.
+    cancelled_parts : mapping
+        As :func:`toolkit.reconcile_source.read_source` found them: operation key to whether it is explained,
+        and why.
     """
 
-    def __init__(self, books: Books, operations: Sequence[Row]) -> None:
+    def __init__(
+        self, books: Books, operations: Sequence[Row], cancelled_parts: Mapping[str, tuple[bool, str]]
+    ) -> None:
         self.books, self.operations = books, operations
+        self._cancelled_parts = cancelled_parts
+        self._withdrawn = withdrawn(operations)
         self.found: dict[str, dict[str, Row]] = {kind: {} for kind in (*KINDS, "customer", "item")}
         """Kind to id to the record: those the operations made, and those that should not be there."""
 
@@ -92,7 +136,8 @@ class Records:
     def differences(self) -> list[Row]:
         """Return every difference between what was sent and what QuickBooks holds, each once."""
         strays = self._strays()
-        listed = [row for each in self.operations for row in self._of_operation(each, strays)]
+        sent = [row for row in self.operations if row["key"] not in self._withdrawn]
+        listed = [row for each in sent for row in self._of_operation(each, strays)]
         for (kind, key), records in strays.items():
             for record, explained, why in records:
                 self.found[kind][record["txn_id"]] = record
@@ -118,6 +163,9 @@ class Records:
                 self._keep(row, record)
                 what = f"{what}, but QuickBooks holds it as TxnID {record['txn_id']}"
                 yield difference(kind, row, meant, record["total"], False, what)
+                return
+            if row["key"] in self._cancelled_parts:
+                yield difference(kind, row, meant, None, *self._cancelled_parts[row["key"]])
                 return
             said = f": {row['status_message']}" if row["status_message"] else ""
             yield difference(kind, row, meant, None, explained, what + said)
@@ -215,6 +263,8 @@ class Records:
         known = {row["txn_id"] for row in self.operations if row["status"] in ("applied", "undone")}
         bound = self.books.rows("ledger.crosswalk")
         known |= {row["quickbooks_id"] for row in bound if row["origin"] == "quickbooks"}
+        # What a person posted by hand is known too: reconcile_posted compares it with its row.
+        known |= {row["txn_id"] for row in self.books.rows("ledger.postings")}
         guids = {external_guid(row["key"]): row["key"] for row in self.operations}
         numbers = {
             (
@@ -274,7 +324,8 @@ class Records:
     @cached_property
     def _unsent_payments(self) -> dict[frozenset[tuple[str, Decimal]], list[str]]:
         """Numbers of BluBilling's payments that were not queued, by what they pay."""
-        queued = {r["source_key"] for r in self.operations if r["source_table"] == "billing.payments"}
+        went = [row for row in self.operations if row["key"] not in self._withdrawn]
+        queued = {row["source_key"] for row in went if row["source_table"] == "billing.payments"}
         sums: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
         for row in self.books.rows("billing.payment_applications"):
             if row["payment_number"] not in queued:

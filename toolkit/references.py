@@ -44,9 +44,19 @@ def _walk(record_kind: str, content: Any) -> Iterator[tuple[str, str]]:
             # A parent is in the same list as its child.
             kind = record_kind if name == "ParentRef" else _KINDS.get(name)
             if kind is None:
-                yield from _walk(record_kind, value)
+                if not isinstance(value, str):  # as most are
+                    yield from _walk(record_kind, value)
             elif isinstance(value, Mapping) and isinstance(value.get("ListID"), str):
                 yield kind, value["ListID"]
+
+
+def settled(value: Any, ids: Mapping[str, str | None]) -> Any:
+    """Return fields in which a reference to an operation is its id, where ``ids`` has one by its key."""
+    if isinstance(value, dict):
+        if set(value) == {"operation"}:
+            return ids.get(value["operation"], value)
+        return {name: settled(one, ids) for name, one in value.items()}
+    return [settled(one, ids) for one in value] if isinstance(value, list) else value
 
 
 def texts(fields: Any, path: str = "") -> Iterator[tuple[str, str]]:

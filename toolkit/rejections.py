@@ -12,12 +12,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pandas as pd
 
-from toolkit import qbxml_spec
 from toolkit.checks_rows import (
     outside_windows_1252,
     proposed_spelling,
@@ -25,67 +23,18 @@ from toolkit.checks_rows import (
     without_placeholders,
 )
 from toolkit.corrections import CORRECTABLE, row_key
+from toolkit.corrections_cures import split_address
 from toolkit.qbxml_io import field_problems
 from toolkit.quickbooks_codes import STATUSES, explain_status
 from toolkit.references import texts
+from toolkit.source_places import CHILDREN, limit_of, plain_path, same_value, source_place
 from toolkit.tables import TABLES, to_rows
 
-__all__ = ["Flaw", "Rejection", "rejections"]
+__all__ = ["Flaw", "Rejection", "rejections", "source_place"]
 
 Row = Mapping[str, Any]
 Place = tuple[str, str]
 """A source row: table and key."""
-
-_CHILDREN = {
-    "billing.invoices": "billing.invoice_lines",
-    "billing.payments": "billing.payment_applications",
-}
-
-_ADDRESS = {"Addr1": "street1", "Addr2": "street2", "City": "city", "State": "state", "PostalCode": "zip"}
-# Which column of the source row an element of the request was made from.
-_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "billing.customers": {
-        "Name": "name",
-        "CompanyName": "company_name",
-        "FirstName": "first_name",
-        "LastName": "last_name",
-        "Phone": "phone",
-        "Email": "email",
-        "AccountNumber": "account_number",
-        "ParentRef": "parent_account_number",
-        **{f"BillAddress/{element}": f"bill_{part}" for element, part in _ADDRESS.items()},
-        "BillAddress/Country": "bill_country",
-    },
-    "billing.invoices": {
-        "CustomerRef": "account_number",
-        "TxnDate": "invoice_date",
-        "DueDate": "due_date",
-        "RefNumber": "invoice_number",
-    },
-    "billing.adjustments": {
-        "CustomerRef": "account_number",
-        "TxnDate": "effective_date",
-        "DueDate": "effective_date",
-        "RefNumber": "adjustment_id",
-        "CreditMemoLineAdd/Desc": "reason_text",
-        "CreditMemoLineAdd/Amount": "amount",
-    },
-    "billing.payments": {
-        "CustomerRef": "account_number",
-        "TxnDate": "effective_date",
-        "RefNumber": "check_number",
-        "TotalAmount": "amount",
-        "PaymentMethodRef": "method",
-    },
-    "billing.invoice_lines": {
-        "ItemRef": "price_code",
-        "Desc": "description",
-        "Quantity": "quantity",
-        "Amount": "amount",
-    },
-    "billing.payment_applications": {"PaymentAmount": "amount_applied", "TxnID": "invoice_number"},
-}
-_CHILD_ELEMENTS = ("InvoiceLineAdd", "CreditMemoLineAdd", "AppliedToTxnAdd")
 
 # What a code is about where QuickBooks' text names no field.
 _BY_CODE = {3090: "Name", 3100: "Name", 3171: "TxnDate", 3210: "PaymentAmount"}
@@ -155,8 +104,8 @@ def rejections(tables: Mapping[str, pd.DataFrame], job: int | None = None) -> li
     Parameters
     ----------
     tables : mapping
-        ``ledger.operations`` (the newest attempts), ``billing.*`` as they count now (with corrections), and
-        ``quickbooks.company`` for the closing date.
+        ``ledger.operations`` (the newest attempts, a rejected one past those that were skipped),
+        ``billing.*`` as they count now (with corrections), and ``quickbooks.company`` for the closing date.
     job : int, optional
         Of this job only.
     """
@@ -192,39 +141,59 @@ class _Source:
 
     def rows_behind(self, operation: Row) -> tuple[Place, ...]:
         table, key = operation["source_table"], operation["source_key"]
-        below = _CHILDREN.get(table)
+        below = CHILDREN.get(table)
         lines = self.below[below, key] if below else []
         return ((table, key), *((str(below), row_key(str(below), line)) for line in lines))
+
+    def place(self, path: str, fields: Mapping[str, Any], operation: Row) -> tuple[str, str, str | None]:
+        """Return table, key and column of the cell that an element of an operation was made from."""
+        table, key = operation["source_table"], operation["source_key"]
+        below = CHILDREN.get(table)
+        return source_place(
+            table,
+            path,
+            key=key,
+            row=self.by_key[table].get(key, {}),
+            fields=fields,
+            below=self.below[below, key] if below else (),
+            applied=json.loads(operation["expected"] or "{}").get("applied", ()),
+        )
 
 
 def _flaws(operation: Row, source: _Source) -> Iterator[Flaw]:
     """Yield what is wrong with which cell; at least one, on the record's own row."""
     request, code = operation["request"], operation["status_code"]
     fields = json.loads(operation["fields"])
-    leaves = [(_plain_path(path), value) for path, value in texts(fields)]
+    leaves = [(plain_path(path), value) for path, value in texts(fields)]
     advice = STATUSES.get(code)
     meaning = advice.meaning if advice else operation["status_message"] or "QuickBooks rejected it."
-    own = {_plain_path(each.field): each for each in field_problems(request, without_placeholders(fields))}
+    own = {plain_path(each.field): each for each in field_problems(request, without_placeholders(fields))}
     named = _named(code, operation["status_message"] or "", leaves, own)
     if not named:
         named = [(path, value) for path, value in leaves if path in own or outside_windows_1252(value)]
         named += [(path, "") for path in own if path not in dict(leaves)]
     for path, value in named:
-        table, key, column = _locate(path, fields, operation, source)
+        table, key, column = source.place(path, fields, operation)
         found = own.get(path)
         what = column or path
         said = meaning if found is None else f"{meaning} ({path}: {found.limit})"
         limit = _limit(request, path, code, source.closing)
         row = source.by_key[table].get(key, {})
-        proposal = _proposal(code, path, value, row, _longest(request, path), source.closing)
-        yield Flaw(table, key, column, f"{what}: {said}", limit, proposal)
+        proposal = _proposal(code, path, value, row, limit_of(request, path), source.closing)
+        halves = _halves(column, row, value) if column else None
+        yield Flaw(table, key, column, f"{what}: {said}", limit, halves[0] if halves else proposal)
+        if halves:
+            second = str(column).replace("street1", "street2")
+            yield Flaw(table, key, second, f"{second}: takes what {column} has no room for", limit, halves[1])
     if not named:
         yield Flaw(operation["source_table"], operation["source_key"], None, meaning)
 
 
-def _plain_path(path: str) -> str:
-    """Return the path of an element; a reference is named by itself, not by what it holds."""
-    return re.sub(r"(Ref)/(ListID|FullName)(/operation)?$|/operation$", r"\1", path)
+def _halves(column: str, row: Row, sent: str) -> tuple[str, str] | None:
+    """Return a long street over both lines of its address, where there is room."""
+    if not column.endswith("_street1") or row.get(column) != sent:
+        return None
+    return split_address(row, column, column.replace("street1", "street2"))
 
 
 def _last(path: str) -> str:
@@ -245,7 +214,7 @@ def _named(
         element = _BY_CODE.get(code or 0, "")
     element = element.replace(" ", "").casefold()
     found = [leaf for leaf in leaves if _last(leaf[0]) == element]
-    narrower = [leaf for leaf in found if value is not None and _same(leaf[1], value)]
+    narrower = [leaf for leaf in found if value is not None and same_value(leaf[1], value)]
     narrower = narrower or [leaf for leaf in found if leaf[0] in own]
     if not narrower and code == 3070 and found:
         most = max(len(text) for _, text in found)
@@ -253,72 +222,10 @@ def _named(
     return narrower or found
 
 
-def _same(text: str, quoted: str) -> bool:
-    if text == quoted:
-        return True
-    try:
-        return Decimal(text) == Decimal(quoted)
-    except InvalidOperation:
-        return False
-
-
-def _locate(path: str, fields: Any, operation: Row, source: _Source) -> tuple[str, str, str | None]:
-    """Return table, key and column of the cell that an element was made from."""
-    table, key = operation["source_table"], operation["source_key"]
-    root, _, rest = path.partition("/")
-    number = re.search(r"\[(\d+)\]", root)
-    element = re.sub(r"\[\d+\]", "", root)
-    plain = f"{element}/{rest}" if rest else element
-    below = _CHILDREN.get(table)
-    if below and element in _CHILD_ELEMENTS and rest:
-        place = int(number[1]) - 1 if number else 0
-        line = _line_behind(below, place, fields.get(element), operation, source.below[below, key])
-        if line is not None:
-            return below, row_key(below, line), _COLUMNS[below].get(rest)
-    column = _COLUMNS[table].get(plain)
-    row = source.by_key[table].get(key, {})
-    if column == "bill_country" and not row.get(column) and row.get("bill_country_code"):
-        column = "bill_country_code"
-    if column == "check_number" and not row.get(column):
-        column = "payment_number"
-    return table, key, column
-
-
-def _line_behind(below: str, place: int, sent: Any, operation: Row, lines: Sequence[Row]) -> Row | None:
-    """Return the source row of a line as it was sent: by its content, else by its place."""
-    listed = sent if isinstance(sent, list) else [sent]
-    line = listed[place] if place < len(listed) else {}
-    at_place = lines[place] if place < len(lines) else None
-    if below == "billing.payment_applications":
-        applied = json.loads(operation["expected"] or "{}").get("applied", [])
-        number = applied[place].get("invoice_number") if place < len(applied) else None
-        return next((row for row in lines if row["invoice_number"] == number), at_place)
-    same = [
-        row
-        for row in lines
-        if _same(str(abs(row["amount"])), str(line.get("Amount", "")).lstrip("-"))
-        and str(line.get("Desc") or "").startswith(row["description"] or "")
-    ]
-    return at_place if at_place in same or not same else same[0]
-
-
-def _longest(request: str, path: str) -> int | None:
-    """Return how many characters an element may have, as the schema says."""
-    model: Any = qbxml_spec.model(request)
-    inner = model.members.get(request)
-    model, particle = (inner[1] if inner else model), None
-    for part in path.split("/"):
-        found = None if model is None else model.members.get(re.sub(r"\[\d+\]", "", part))
-        if found is None:
-            return None
-        particle, model = found
-    return None if particle is None or model is not None else particle.max_length
-
-
 def _limit(request: str, path: str, code: int | None, closing: dt.date | None) -> str | None:
     if code == _CLOSED_PERIOD:
         return f"after {closing}" if closing else "after the closing date"
-    longest = _longest(request, path)
+    longest = limit_of(request, path)
     return f"at most {longest} characters" if longest and code in (None, 3070, 3090, 3100) else None
 
 

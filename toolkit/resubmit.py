@@ -11,19 +11,20 @@ import pandas as pd
 
 from toolkit import cutover
 from toolkit.corrections import CORRECTIONS, apply_corrections
+from toolkit.corrections_checked import SourceRows
+from toolkit.corrections_rows import with_row_was
 from toolkit.errors import UsageError
 from toolkit.ledger_records import ENDED_ATTEMPTS, LIST_KINDS
 from toolkit.rejections import Rejection, rejections
 from toolkit.tables import conform, empty, from_rows, to_rows
 from toolkit.transform import Plan
+from toolkit.transform_plan import switches_of
 from toolkit.workbook_rejected import RejectedRow, rejected_rows, write_rejected
 from toolkit.workbook_rejected_reading import CorrectionsRead, read_rejected
 from toolkit.workspace import QueueResult, Workspace
 from toolkit.workspace_queue import queue_draft
 
 __all__ = ["Fixed", "Rejected", "list_rejected", "queue_corrected", "read_fix", "write_fix"]
-
-SWITCHES = ("customers", "invoices", "payments", "credits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,13 @@ class Rejected:
         One an operation.
     rows : dict
         By table and key, as the workbook shows them.
+    kept : Path, optional
+        Where :func:`write_fix` found a file: the name under which that is kept.
     """
 
     rejections: list[Rejection]
     rows: Mapping[str, Mapping[str, RejectedRow]]
+    kept: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,9 @@ def write_fix(ws: Workspace, path: Path, job: int | None = None) -> Rejected:
     found = list_rejected(ws, job)
     if not found.rejections:
         where = f"job {job}" if job is not None else "any job"
-        raise UsageError(f"nothing of BluBilling's rows is rejected in {where}, so there is nothing to fix")
-    write_rejected(
+        said = f"nothing of BluBilling's rows is rejected in {where}, so there is nothing to fix"
+        raise UsageError(f"{said}{_items_by_hand(ws, job)}")
+    kept = write_rejected(
         path,
         rows=found.rows,
         corrections=ws.read(CORRECTIONS),
@@ -103,7 +108,20 @@ def write_fix(ws: Workspace, path: Path, job: int | None = None) -> Rejected:
         workspace_id=ws.id,
         stamp=ws.ledger.decisions_stamp(),
     )
-    return found
+    return replace(found, kept=kept)
+
+
+def _items_by_hand(ws: Workspace, job: int | None) -> str:
+    """Return how the items by hand are changed that are rejected: they are no rows of BluBilling's."""
+    names = [
+        row["source_key"]
+        for row in to_rows(ws.read("ledger.operations"))
+        if row["status"] == "rejected" and row["record_kind"] == "item" and job in (None, row["job"])
+    ]
+    if not names:
+        return ""
+    cure = "toolkit import items where it is in QuickBooks by now, or toolkit map --write mapping.xlsx"
+    return f"; of the items by hand {', '.join(names[:3])} is rejected: {cure}, sheet Items by hand"
 
 
 def read_fix(ws: Workspace, path: Path, who: str) -> Fixed:
@@ -128,8 +146,10 @@ def read_fix(ws: Workspace, path: Path, who: str) -> Fixed:
             corrections=corrections,
             workspace_id=ws.id,
             who=who,
+            cutover=ws.settings.cutover_date,
         )
-        kept = ws.ledger.decide("corrections", read.corrections, who)
+        made = with_row_was(read.corrections, SourceRows(sources).row)
+        kept = ws.ledger.decide("corrections", made, who)
         queued, found = queue_corrected(ws)
     both = [frame for frame in (read.findings, found) if len(frame)]
     return Fixed(read, kept, queued, conform(pd.concat(both), "findings") if both else empty("findings"))
@@ -160,7 +180,8 @@ def queue_corrected(ws: Workspace) -> tuple[QueueResult, pd.DataFrame]:
     if not corrected:
         return QueueResult(None, 0, empty("plan.left_out")), empty("findings")
     wanted = corrected | _hanging_on(standing, corrected)
-    plan = cutover.plan_export(ws, new=True, **dict.fromkeys(_switches(ws, standing, wanted), True))
+    switches = dict.fromkeys(switches_of(standing, wanted), True)
+    plan = cutover.plan_export(ws, new=True, qbxml=False, **switches)
     chosen, held = _chosen(plan, standing, wanted)
     rows = {(row["source_table"], row["source_key"]) for row in standing if row["key"] in wanted}
     behind = {place for each in rejections(tables) if each.operation in wanted for place in each.rows}
@@ -182,19 +203,6 @@ def _hanging_on(standing: Iterable[Mapping[str, Any]], corrected: set[str]) -> s
         if not more:
             return found
         found |= more
-
-
-def _switches(ws: Workspace, standing: Iterable[Mapping[str, Any]], wanted: set[str]) -> list[str]:
-    """Return what the plan must cover: documents are planned only where one of them is wanted."""
-    by_table = {
-        "billing.invoices": "invoices",
-        "billing.payments": "payments",
-        "billing.adjustments": "credits",
-    }
-    needed = {by_table.get(row["source_table"] or "") for row in standing if row["key"] in wanted}
-    # A payment's invoices and a document's customers are planned too, so that what it hangs on is known.
-    needed |= {"customers"} | ({"invoices"} if "payments" in needed else set())
-    return [name for name in SWITCHES if name in needed]
 
 
 def _chosen(

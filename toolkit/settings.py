@@ -182,6 +182,13 @@ SETTINGS: dict[str, Setting] = {
             "Clearing account of house credits that go as payments.",
             "Credit Clearing",
         ),
+        Setting(
+            "closed_period",
+            _choice("block", "first_open_day"),
+            "block",
+            "Documents of a closed period: block, or first_open_day with the true date in the memo.",
+            "block",
+        ),
         Setting("pilot", _boolean, True, "The first approved job carries at most five documents.", "true"),
         Setting(
             "auto_approve",
@@ -230,9 +237,9 @@ SETTINGS: dict[str, Setting] = {
         Setting("carry_forward.price_code", _text, None, "Price code of that plan's charge.", "BALANCE"),
         Setting(
             "carry_forward.shape",
-            _choice("balance"),
+            _choice("balance", "lines"),
             "balance",
-            "balance: one line with what is open on an invoice.",
+            "balance: one line with what is open on an invoice; lines: the invoice's own lines.",
             "balance",
         ),
         Setting(
@@ -241,6 +248,20 @@ SETTINGS: dict[str, Setting] = {
             "%m/%d/%Y",
             "Date format of BluBilling's upload file (unconfirmed by the vendor).",
             "%m/%d/%Y",
+        ),
+        Setting(
+            "carry_forward.header",
+            _boolean,
+            True,
+            "Whether BluBilling's upload files begin with a row of column names (unconfirmed by the vendor).",
+            "true",
+        ),
+        Setting(
+            "carry_forward.encoding",
+            _choice("utf-8", "utf-8-sig", "cp1252"),
+            "utf-8",
+            "Encoding of BluBilling's upload files (unconfirmed by the vendor).",
+            "utf-8",
         ),
     )
 }

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from toolkit.columns import Column, Table
 from toolkit.errors import ConformError
 from toolkit.late import pa, pd
 from toolkit.tables_billing import BILLING_TABLES
+from toolkit.tables_corrections import CORRECTION_TABLES
 from toolkit.tables_quickbooks import QUICKBOOKS_TABLES
 from toolkit.tables_toolkit import TOOLKIT_TABLES
 
@@ -25,6 +27,7 @@ __all__ = [
     "TABLES",
     "Column",
     "Table",
+    "arrow_rows",
     "conform",
     "empty",
     "finding",
@@ -36,7 +39,7 @@ __all__ = [
 ]
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (*QUICKBOOKS_TABLES, *BILLING_TABLES, *TOOLKIT_TABLES)
+    table.name: table for table in (*QUICKBOOKS_TABLES, *BILLING_TABLES, *TOOLKIT_TABLES, *CORRECTION_TABLES)
 }
 
 SEVERITIES = ("error", "warning", "info")
@@ -99,14 +102,18 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return from_arrow(to_arrow(frame, name))
 
 
-def to_arrow(frame: pd.DataFrame, name: str) -> pa.Table:
-    """Return ``frame`` as an Arrow table of the declared schema; raises as :func:`conform` does."""
+def to_arrow(frame: pd.DataFrame, name: str, only: Sequence[str] | None = None) -> pa.Table:
+    """Return ``frame`` as an Arrow table of the declared schema; raises as :func:`conform` does.
+
+    With ``only``, it has those of the declared columns, and what else the frame has is not looked at.
+    """
     declared = TABLES[name]
     unknown = [column for column in frame.columns if column not in declared.names]
-    if unknown:
+    if unknown and only is None:
         raise ConformError(name, str(unknown[0]), "not a column of this table")
+    wanted = declared.columns if only is None else [declared.column(column) for column in only]
     arrays = []
-    for column in declared.columns:
+    for column in wanted:
         if column.name not in frame.columns:
             array: Any = pa.nulls(len(frame), column.type)
         else:
@@ -114,13 +121,41 @@ def to_arrow(frame: pd.DataFrame, name: str) -> pa.Table:
         if column.required and array.null_count:
             raise ConformError(name, column.name, f"{array.null_count} of {len(frame)} rows have no value")
         arrays.append(array)
-    return pa.Table.from_arrays(arrays, schema=declared.schema)
+    return pa.Table.from_arrays(arrays, schema=pa.schema([(column.name, column.type) for column in wanted]))
 
 
 def to_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a frame as a list of dicts of plain Python values, missing as ``None``."""
-    rows: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
-    return rows
+    return arrow_rows(pa.Table.from_pandas(frame, preserve_index=False))
+
+
+def arrow_rows(data: pa.Table) -> list[dict[str, Any]]:
+    """Return an Arrow table as a list of dicts of plain Python values, missing as ``None``.
+
+    As its ``to_pylist``, which takes dates, times and decimals one by one: up to thirty times as long.
+
+    >>> arrow_rows(pa.table({"amount": pa.array(["12.50", None]).cast(pa.decimal128(5, 2))}))
+    [{'amount': Decimal('12.50')}, {'amount': None}]
+    """
+    if not data.num_columns:
+        return [{} for _ in range(data.num_rows)]
+    names = data.column_names
+    return [dict(zip(names, row, strict=True)) for row in zip(*map(_values, data.columns), strict=True)]
+
+
+def _values(column: Any) -> list[Any]:
+    if column.null_count == len(column):  # of a record of QuickBooks most columns
+        return [None] * len(column)
+    values: list[Any] = (column.to_numpy(False).tolist if _one_by_one(column.type) else column.to_pylist)()
+    return values
+
+
+@cache
+def _one_by_one(kind: Any) -> bool:
+    """Return whether Arrow takes values of a type one by one, and numpy gives the same."""
+    if pa.types.is_timestamp(kind):
+        return kind.tz is None and kind.unit != "ns"
+    return bool(pa.types.is_date32(kind) or pa.types.is_decimal(kind))
 
 
 def finding(

@@ -22,6 +22,31 @@ _PROGRAM = "about the program and not the books: asked anew in each session"
 _SERVICES = "what the company subscribes to from Intuit: nothing of its books"
 _NO_TABLE = "a kind of record that no import asks for"
 
+_NAME_ONLY = "of a vendor, employee or other name: only its name is asked for"
+_NOT_A_NAME = {
+    "VendorRet": (
+        "ClassRef IsTaxAgency CompanyName Salutation FirstName MiddleName LastName Suffix JobTitle "
+        "VendorAddress VendorAddressBlock ShipAddress Phone Mobile Pager AltPhone Fax Email Cc Contact "
+        "AltContact AdditionalContactRef ContactsRet NameOnCheck AccountNumber Notes AdditionalNotesRet "
+        "VendorTypeRef TermsRef CreditLimit VendorTaxIdent IsVendorEligibleFor1099 Balance BillingRateRef "
+        "ExternalGUID SalesTaxCodeRef SalesTaxCountry IsSalesTaxAgency SalesTaxReturnRef "
+        "TaxRegistrationNumber ReportingPeriod IsTaxTrackedOnPurchases TaxOnPurchasesAccountRef "
+        "IsTaxTrackedOnSales TaxOnSalesAccountRef IsTaxOnTax PrefillAccountRef CurrencyRef "
+    ),
+    "EmployeeRet": (
+        "Salutation FirstName MiddleName LastName Suffix JobTitle SupervisorRef Department Description "
+        "TargetBonus EmployeeAddress PrintAs Phone Mobile Pager PagerPIN AltPhone Fax SSN Email "
+        "AdditionalContactRef EmergencyContacts EmployeeType PartOrFullTime Exempt KeyEmployee Gender "
+        "HiredDate OriginalHireDate AdjustedServiceDate ReleasedDate BirthDate USCitizen Ethnicity Disabled "
+        "DisabilityDesc OnFile WorkAuthExpireDate USVeteran MilitaryStatus AccountNumber Notes "
+        "AdditionalNotesRet BillingRateRef EmployeePayrollInfo ExternalGUID "
+    ),
+    "OtherNameRet": (
+        "CompanyName Salutation FirstName MiddleName LastName OtherNameAddress OtherNameAddressBlock Phone "
+        "AltPhone Fax Email Contact AltContact AccountNumber Notes ExternalGUID "
+    ),
+}
+
 _CARD_PARTS = (
     "CreditCardNumber",
     "ExpirationMonth",
@@ -45,6 +70,11 @@ LEFT_OUT: dict[str, str] = {
         f"{ret}/{block}": _PRINTED
         for ret in ("CustomerRet", "InvoiceRet", "CreditMemoRet", "SalesReceiptRet")
         for block in ("BillAddressBlock", "ShipAddressBlock")
+    },
+    **{
+        f"{ret}/{element}": _NAME_ONLY
+        for ret, elements in _NOT_A_NAME.items()
+        for element in elements.split()
     },
     "CompanyRet/AddressBlock": _PRINTED,
     "CompanyRet/CompanyAddressBlockForCustomer": _PRINTED,

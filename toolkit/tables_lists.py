@@ -137,6 +137,19 @@ CURRENCIES = Table(
     rets=("CurrencyRet",),
 )
 
+OTHER_NAMES = Table(
+    "quickbooks.other_names",
+    "One vendor, employee or other name: they share one name space with the customers.",
+    (
+        *list_head(Column("kind", TEXT, help="Vendor, Employee or OtherName."), NAME),
+        IS_ACTIVE,
+        LEFT_AT,
+        *IMPORTED,
+    ),
+    key=("list_id",),
+    rets=("VendorRet", "EmployeeRet", "OtherNameRet"),
+)
+
 DELETED_LIST_RECORDS = Table(
     "quickbooks.deleted_list_records",
     "One record that was deleted from a list, as long as QuickBooks remembers it.",
@@ -159,5 +172,6 @@ LIST_TABLES = (
     SALES_TAX_CODES,
     PAYMENT_METHODS,
     CURRENCIES,
+    OTHER_NAMES,
     DELETED_LIST_RECORDS,
 )

@@ -1,6 +1,9 @@
-"""The tables of plans and what came of them: operations, the ledger's views, carry-forward, tie-out."""
+"""The tables of what came of plans: the ledger's views, the tie-out."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from toolkit.columns import (
     BOOLEAN,
@@ -13,70 +16,11 @@ from toolkit.columns import (
     Column,
     Table,
 )
+from toolkit.tables_carry_forward import CARRY_FORWARD_TABLES
+from toolkit.tables_exports import EXPORT_TABLES
 
 RELEASED = "released by"
 """How the message of an undone operation begins that QuickBooks lost: it is to be exported again."""
-
-OPERATIONS = Table(
-    "plan.operations",
-    "One request that will change QuickBooks.",
-    (
-        Column("key", TEXT, required=True, help="Stable: made from the source row."),
-        Column("request", TEXT, required=True, help="CustomerAdd, InvoiceAdd, ..."),
-        Column("record_kind", TEXT, required=True, help="item, customer, invoice, credit_memo or payment."),
-        Column("position", INTEGER, required=True, help="Order of sending, from 1."),
-        Column("fields", TEXT, required=True, help="Fields of the request as JSON, amounts as strings."),
-        Column("depends_on", TEXT_LIST, help="Keys of operations that must be applied before."),
-        Column("expected", TEXT, help="What the answer must say, as JSON: total, customer_full_name, ..."),
-        Column("source_table", TEXT),
-        Column("source_key", TEXT),
-        Column("source", TEXT),
-        Column("account_number", TEXT),
-        Column("customer_full_name", TEXT),
-        Column("txn_date", DATE),
-        Column("ref_number", TEXT),
-        Column("amount", MONEY, help="Signed: a payment and a credit memo are positive here, as sent."),
-        Column("currency", TEXT),
-        Column("why", TEXT, help="Why the row is exported, for people."),
-    ),
-    key=("key",),
-)
-
-LEFT_OUT = Table(
-    "plan.left_out",
-    "One source row that is not exported, and why.",
-    (
-        Column("source_table", TEXT, required=True),
-        Column("source_key", TEXT, required=True),
-        Column("account_number", TEXT),
-        Column("txn_date", DATE),
-        Column("amount", MONEY),
-        Column("currency", TEXT),
-        Column("rule", TEXT, required=True),
-        Column("reason", TEXT, required=True),
-        Column("source", TEXT),
-    ),
-)
-
-PLAN_TOTALS = Table(
-    "plan.totals",
-    "One source table and currency of a plan: rows and money in the range are exported, blocked or left out.",
-    (
-        Column("source_table", TEXT, required=True),
-        Column("currency", TEXT),
-        Column("source_count", INTEGER, help="Rows in the range."),
-        Column("source_amount", MONEY),
-        Column("exported_count", INTEGER),
-        Column("exported_amount", MONEY),
-        Column("blocked_count", INTEGER, help="Rows with an error finding, and what depends on them."),
-        Column("blocked_amount", MONEY),
-        Column("left_out_count", INTEGER, help="Rows left out for any other reason."),
-        Column("left_out_amount", MONEY),
-        Column("operations", INTEGER, help="Requests: a receipt over several customers makes several."),
-        Column("out_of_range_count", INTEGER, help="Rows outside the range; not part of the source counts."),
-        Column("out_of_range_amount", MONEY),
-    ),
-)
 
 CROSSWALK = Table(
     "ledger.crosswalk",
@@ -162,12 +106,23 @@ JOBS = Table(
         Column("range_start", DATE, help="First day of an export."),
         Column("range_end", DATE, help="Last day of an export; null for all that was there."),
         Column("switches", TEXT_LIST, help="Of customers, invoices, payments, credits."),
-        Column("pilot", BOOLEAN, help="Whether rows of the range were held back for after the pilot."),
+        Column("pilot", BOOLEAN, help="Whether rows were held back: for after the pilot, or by a person."),
     ),
     key=("id",),
 )
 
 KEPT_TABLES = (
+    Table(
+        "ledger.held",
+        "One row of BluBilling that a person held back from an export with --hold or --only.",
+        (
+            Column("job", INTEGER, required=True, help="The export that it was held back from."),
+            Column("source_table", TEXT, required=True),
+            Column("source_key", TEXT, required=True),
+            Column("reason", TEXT, required=True, help="The filter, or what it depends on."),
+        ),
+        key=("job", "source_table", "source_key"),
+    ),
     Table(
         "ledger.decisions",
         "One thing that a person decided, waived, released or tied out: none is ever changed or removed.",
@@ -189,6 +144,7 @@ KEPT_TABLES = (
         (
             Column("finding_id", TEXT, required=True),
             Column("note", TEXT, help="Why."),
+            Column("given_for", TEXT, help="What its row said, and a hash of it: it counts for no other."),
             Column("waived_by", TEXT, required=True),
             Column("waived_at", TIMESTAMP, required=True),
         ),
@@ -212,56 +168,6 @@ KEPT_TABLES = (
     ),
 )
 
-CARRY_FORWARD_TABLES = (
-    Table(
-        "carry_forward.documents",
-        "One open QuickBooks document at the cutover date and the BluBilling number it gets.",
-        (
-            Column("record_kind", TEXT, required=True, help="invoice, credit_memo or payment."),
-            Column("key", TEXT, required=True, help="Its number in BluBilling."),
-            Column("txn_id", TEXT, required=True),
-            Column("ref_number", TEXT, help="Its number in QuickBooks: may be blank or repeated."),
-            Column("account_number", TEXT),
-            Column("customer_list_id", TEXT),
-            Column("customer_full_name", TEXT),
-            Column("txn_date", DATE),
-            Column("due_date", DATE),
-            Column("amount", MONEY, help="Its total."),
-            Column("open_amount", MONEY, help="What is open at the cutover date."),
-            Column("currency", TEXT),
-        ),
-        key=("record_kind", "txn_id"),
-    ),
-    Table(
-        "carry_forward.upload",
-        "One row of BluBilling's invoice upload file, as text, in its order.",
-        (
-            Column("Invoice Number", TEXT, required=True),
-            Column("Customer Id", TEXT),
-            Column("Customer Ref", TEXT, required=True),
-            Column("Invoice Date", TEXT, required=True),
-            Column("Due Date", TEXT, required=True),
-            Column("Status", TEXT, required=True),
-            Column("Previous Balance", TEXT),
-            Column("Current Amount Due", TEXT),
-            Column("Payments And Adjustments", TEXT),
-            Column("Billing StartDate", TEXT, required=True),
-            Column("Billing EndDate", TEXT, required=True),
-            Column("Note", TEXT),
-            Column("SubscriptionOrderId_1", TEXT),
-            Column("ContractCode_1", TEXT, required=True),
-            Column("Position_1", TEXT, required=True),
-            Column("PriceCode_1", TEXT, required=True),
-            Column("Invoice Text_1", TEXT),
-            Column("Accounting Code_1", TEXT),
-            Column("Unit Price_1", TEXT, required=True),
-            Column("Quantity_1", TEXT, required=True),
-            Column("Amount_1", TEXT, required=True),
-        ),
-        key=("Invoice Number",),
-    ),
-)
-
 TIE_OUT_TABLES = (
     Table(
         "tie_out.totals",
@@ -273,13 +179,17 @@ TIE_OUT_TABLES = (
             Column("source_amount", MONEY, help="In BluBilling, of the range."),
             Column("left_out_count", INTEGER),
             Column("left_out_amount", MONEY),
-            Column("sent_count", INTEGER),
-            Column("sent_amount", MONEY),
-            Column("applied_count", INTEGER),
+            Column("queued_count", INTEGER, help="Operations: applied, waiting and failed ones."),
+            Column("queued_amount", MONEY),
+            Column("applied_count", INTEGER, help="Sent, and QuickBooks answered that it has them."),
             Column("applied_amount", MONEY),
+            Column("waiting_count", INTEGER, help="Not sent yet, or sent and not answered."),
+            Column("waiting_amount", MONEY),
+            Column("failed_count", INTEGER, help="Without effect: rejected, skipped or undone."),
+            Column("failed_amount", MONEY),
             Column("quickbooks_count", INTEGER),
             Column("quickbooks_amount", MONEY, help="As read back from QuickBooks."),
-            Column("difference", MONEY, help="sent_amount less quickbooks_amount."),
+            Column("difference", MONEY, help="queued_amount less quickbooks_amount."),
         ),
     ),
     Table(
@@ -341,9 +251,7 @@ TIE_OUT_TABLES = (
 )
 
 PLAN_TABLES = (
-    OPERATIONS,
-    LEFT_OUT,
-    PLAN_TOTALS,
+    *EXPORT_TABLES,
     CROSSWALK,
     LEDGER_OPERATIONS,
     JOBS,
@@ -351,3 +259,9 @@ PLAN_TABLES = (
     *CARRY_FORWARD_TABLES,
     *TIE_OUT_TABLES,
 )
+
+
+def was_cancelled(row: Mapping[str, Any]) -> bool:
+    """Return whether an attempt (of ``ledger.operations``) was cancelled with its job, so never left."""
+    said = str(row["status_message"] or "")
+    return row["status"] == "skipped" and said.startswith(f"job {row['job']} was cancelled")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toolkit.columns import (
     BOOLEAN,
+    DATE,
     INTEGER,
     MONEY,
     RATE,
@@ -53,6 +54,15 @@ def _choice(prefix: str) -> tuple[Column, Column]:
 
 
 _CHARGE_KEY = (Column("contract_code", TEXT, required=True), Column("price_code", TEXT))
+_TAX_KEY = (
+    Column("contract_code", TEXT, help="Plan of a tax charge; null for a tax from outside."),
+    Column("price_code", TEXT, help="Price code of a tax charge."),
+    Column("tax_name", TEXT, help="Name of a tax from outside (Avalara) as its lines carry it."),
+)
+_NUMBER_KEY = (
+    Column("record_kind", TEXT, required=True, help="invoice, credit_memo or payment."),
+    Column("number", TEXT, required=True, help="BluBilling's number."),
+)
 
 DECISION_TABLES = (
     Table(
@@ -74,14 +84,19 @@ DECISION_TABLES = (
     ),
     Table(
         "mapping.taxes",
-        "The decision that stands on one tax.",
-        (Column("tax_name", TEXT, required=True), *_choice("item"), *_DECIDED),
-        key=("tax_name",),
+        "The decision that stands on one tax: a tax charge of a plan, or a tax from outside by its name.",
+        (*_TAX_KEY, *_choice("item"), *_DECIDED),
+        key=("contract_code", "price_code", "tax_name"),
     ),
     Table(
         "mapping.payment_methods",
         "The decision that stands on one payment method.",
-        (Column("method", TEXT, required=True), *_choice("payment_method"), *_DECIDED),
+        (
+            Column("method", TEXT, required=True),
+            *_choice("payment_method"),
+            *_choice("deposit_account"),
+            *_DECIDED,
+        ),
         key=("method",),
     ),
     Table(
@@ -97,6 +112,16 @@ DECISION_TABLES = (
         key=("kind",),
     ),
     Table(
+        "mapping.numbers",
+        "The RefNumber that a person decided on for one document.",
+        (
+            *_NUMBER_KEY,
+            Column("ref_number", TEXT, help="RefNumber it is to have: 11 characters, 20 on a payment."),
+            *_DECIDED,
+        ),
+        key=("record_kind", "number"),
+    ),
+    Table(
         "mapping.corrections",
         "One value of BluBilling's that a person corrected; the loaded table stays as it was.",
         (
@@ -106,6 +131,7 @@ DECISION_TABLES = (
             Column("value", TEXT, help="The value that counts, as text; null for none."),
             Column("old_value", TEXT, help="BluBilling's value that it takes the place of, as text."),
             Column("job", INTEGER, help="The job that QuickBooks rejected it in, where it did."),
+            Column("row_was", TEXT, help="A hash of each other cell of the row as BluBilling had it then."),
             *_DECIDED,
         ),
         key=("table", "key", "column"),
@@ -124,6 +150,7 @@ LOCAL_ITEMS = Table(
         Column("sales_tax_code_full_name", TEXT),
         Column("description", TEXT),
         Column("price", RATE),
+        Column("note", TEXT, help="Why."),
         Column("entered_by", TEXT),
         Column("entered_at", TIMESTAMP),
     ),
@@ -143,6 +170,17 @@ _USE = (
     Column("amount", MONEY, help="Money of the last twelve months that hangs on it."),
     Column("money", BOOLEAN, help="Whether any money hangs on it: a sum of zero may hide some."),
 )
+_CHARGE_TEXTS = (
+    Column("invoice_text", TEXT),
+    Column("charge_type", TEXT),
+    Column("is_tax", BOOLEAN),
+    Column("is_discount", BOOLEAN),
+)
+_ITEM_SHOWN = (
+    Column("item_type", TEXT),
+    Column("income_account_full_name", TEXT),
+    Column("sales_tax_code_full_name", TEXT),
+)
 
 MATCH_TABLES = (
     Table(
@@ -150,15 +188,10 @@ MATCH_TABLES = (
         "One charge and the item it goes to.",
         (
             *_CHARGE_KEY,
-            Column("invoice_text", TEXT),
-            Column("charge_type", TEXT),
-            Column("is_tax", BOOLEAN),
-            Column("is_discount", BOOLEAN),
+            *_CHARGE_TEXTS,
             *_STATUS,
             *_choice("item"),
-            Column("item_type", TEXT),
-            Column("income_account_full_name", TEXT),
-            Column("sales_tax_code_full_name", TEXT),
+            *_ITEM_SHOWN,
             *_USE,
             *_SUGGESTION,
             *_DECIDED,
@@ -196,12 +229,97 @@ MATCH_TABLES = (
             Column("method", TEXT, required=True),
             *_STATUS,
             *_choice("payment_method"),
-            Column("deposit_account_full_name", TEXT, help="From the setting deposit_accounts.<Method>."),
+            Column(
+                "deposit_account_list_id", TEXT, help="Null where the account is not known, or not there."
+            ),
+            Column(
+                "deposit_account_full_name",
+                TEXT,
+                help="As decided, else from the setting deposit_accounts.<Method>.",
+            ),
             *_USE,
             *_SUGGESTION,
             *_DECIDED,
         ),
         key=("method",),
+    ),
+    Table(
+        "match.taxes",
+        "One tax and the sales tax item it goes to: a tax charge of a plan, or a tax from outside.",
+        (
+            *_TAX_KEY,
+            *_CHARGE_TEXTS,
+            *_STATUS,
+            *_choice("item"),
+            *_ITEM_SHOWN,
+            Column("tax_rate", RATE, help="Percent of the item."),
+            *_USE,
+            *_SUGGESTION,
+            *_DECIDED,
+            Column("source", TEXT),
+        ),
+        key=("contract_code", "price_code", "tax_name"),
+    ),
+    Table(
+        "match.terms",
+        "One kind of terms that customers have and the QuickBooks terms it is.",
+        (
+            Column("terms_name", TEXT, required=True, help="terms_value and terms_units: 30 Days."),
+            *_STATUS,
+            *_choice("terms"),
+            Column("terms_due_days", INTEGER, help="Days until due of the QuickBooks terms, if standard."),
+            Column("customers", INTEGER, help="Customers that have these terms."),
+            *_USE,
+            *_SUGGESTION,
+            *_DECIDED,
+        ),
+        key=("terms_name",),
+    ),
+    Table(
+        "match.adjustments",
+        "One kind of adjustment, refund or chargeback, and the item it is posted on, or by hand.",
+        (
+            Column("kind", TEXT, required=True, help="house_credit, ..., refund, chargeback."),
+            Column("status", TEXT, required=True, help="mapped, by_hand, none or mismatch."),
+            Column("reason", TEXT, help="Why it is a mismatch; undecided where nobody chose by hand."),
+            *_choice("item"),
+            *_ITEM_SHOWN,
+            *_USE,
+            *_SUGGESTION,
+            *_DECIDED,
+        ),
+        key=("kind",),
+    ),
+    Table(
+        "match.numbers",
+        "One document and the RefNumber it will have in QuickBooks.",
+        (
+            *_NUMBER_KEY,
+            Column("account_number", TEXT),
+            Column("txn_date", DATE),
+            Column("amount", MONEY),
+            Column("ref_number", TEXT, help="What its RefNumber will be."),
+            Column("status", TEXT, required=True, help="fits, ruled, decided, sent or problem."),
+            Column("reason", TEXT),
+            *_DECIDED,
+        ),
+        key=("record_kind", "number"),
+    ),
+    Table(
+        "match.changes",
+        "One price code to correct in BluBilling, so that it equals its item's full name.",
+        (
+            *_CHARGE_KEY,
+            Column("price_code_wanted", TEXT, required=True, help="The item's full name as it is now."),
+            *_choice("item"),
+            Column("lines", INTEGER, help="Lines of the last twelve months that hang on it."),
+            Column("amount", MONEY, help="Money of the last twelve months that hangs on it."),
+            Column("problem", TEXT, help="Why BluBilling cannot take the wanted code: too_long or taken."),
+            Column("decided_by", TEXT),
+            Column("decided_at", TIMESTAMP),
+            Column("note", TEXT),
+        ),
+        key=("contract_code", "price_code"),
     ),
 )
 TOOLKIT_TABLES = (

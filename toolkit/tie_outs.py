@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.counted import counted
 from toolkit.reconcile import TieOut
 from toolkit.reconcile_absent import Place, place_of
 from toolkit.reconcile_carried import CARRIED
@@ -18,7 +19,14 @@ from toolkit.workspace_place import elsewhere
 __all__ = ["Kept", "keep_tie_out"]
 
 _UNDER_WAY = ("pending", "sent")
-_TOTALS = ("record_kind", "currency", "sent_count", "sent_amount", "quickbooks_count", "quickbooks_amount")
+_TOTALS = (
+    "record_kind",
+    "currency",
+    "queued_count",
+    "queued_amount",
+    "quickbooks_count",
+    "quickbooks_amount",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ def keep_tie_out(ws: Workspace, result: TieOut, who: str) -> Kept:
         to_come = _still_to_come(ws, operations)
         wrong = sorted({row["key"] for row in open_ends if not to_come(row)})
         if open_ends and not wrong:
-            return Kept("open", False, f"{len(open_ends):,} records are still to be sent, or on their way")
+            still = counted(len(open_ends), "record is", "records are")
+            return Kept("open", False, f"{still} still to be sent, or on their way")
         facts |= {"open_ends": wrong[:20], "count": len(wrong)}
         new = ws.ledger.keep_tie_out(False, who, facts)
         return Kept("differs", new, "it does not tie: nothing goes without a person until it does")

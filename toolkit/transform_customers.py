@@ -27,6 +27,7 @@ def customer_operation(context: Context, draft: Draft) -> Operation:
     """Return the CustomerAdd of a new customer or job. ``OpenBalance`` is never written."""
     row, account = draft.row, draft.source_key
     parent = context.target(row["parent_account_number"]) if row["parent_account_number"] else None
+    terms = context.terms_of(row)
     currency = None
     if context.company.get("is_multi_currency_on"):
         currency = {"ListID": context.company["home_currency_list_id"]}
@@ -47,6 +48,7 @@ def customer_operation(context: Context, draft: Draft) -> Operation:
             },
             "Phone": row["phone"],
             "Email": row["email"],
+            "TermsRef": {"ListID": terms["terms_list_id"]} if terms else None,
             "AccountNumber": account,
             "ExternalGUID": external_guid(draft.key),
             "CurrencyRef": currency,

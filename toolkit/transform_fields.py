@@ -56,6 +56,16 @@ def memo(text: str, key: str) -> str:
     return f"{text}{MARKER}{key}]"
 
 
+def dated(memo: str, date: dt.date) -> str:
+    """Return a marked memo that says the true date of a document that is posted on another.
+
+    >>> dated("INV-1 [bb:invoice:INV-1]", dt.date(2026, 1, 5))
+    'INV-1 (dated 2026-01-05) [bb:invoice:INV-1]'
+    """
+    text, _, marker = memo.rpartition(MARKER)
+    return f"{text} (dated {date.isoformat()}){MARKER}{marker}"
+
+
 def marked_key(memo: str | None) -> str | None:
     """Return the operation key that a memo is marked with, also where somebody wrote more behind it.
 

@@ -46,7 +46,15 @@ from toolkit import outcomes, qbxml_io
 from toolkit.errors import ProtocolError
 from toolkit.ledger import Operation, Outcome
 from toolkit.ledger_records import FOR_A_PERSON, LIST_KINDS
-from toolkit.quickbooks_codes import FOUND_NOTHING, NAME_TAKEN, NOT_ALL_FOUND, OUT_OF_DATE, explain_status
+from toolkit.quickbooks_codes import (
+    FOUND_NOTHING,
+    KEPT_NOTHING,
+    NAME_TAKEN,
+    NOT_ALL_FOUND,
+    OUT_OF_DATE,
+    explain_status,
+)
+from toolkit.tables import arrow_rows
 from toolkit.transform_fields import marked_key
 
 NOT_FOUND = "it is not in QuickBooks: "
@@ -198,12 +206,12 @@ def gather(
 
 def _keep(found: Found, batch: qbxml_io.Batch) -> None:
     if batch.table == APPLICATIONS:
-        for row in batch.rows.to_pylist():
+        for row in arrow_rows(batch.rows):
             listed = found.applied.setdefault(row["payment_txn_id"], [])
             if row not in listed:  # both queries may find the same payment
                 listed.append(row)
     elif batch.table in outcomes.TABLES.values():
-        for row in batch.rows.to_pylist():
+        for row in arrow_rows(batch.rows):
             found.rows[row.get("txn_id") or row["list_id"]] = row
 
 
@@ -293,7 +301,7 @@ def verdict(
         return _person(operation.key, f"{ids} matches in part only and has no marker of ours")
     if operation.attempts < MOST_SENT:
         return Outcome(operation.key, "pending", message=f"{NOT_FOUND}it is sent again")
-    why = f"{NOT_FOUND}it was sent {operation.attempts} times, and QuickBooks kept nothing"
+    why = f"{NOT_FOUND}it was sent {operation.attempts} times, {KEPT_NOTHING}"
     return Outcome(operation.key, "rejected", message=why)
 
 

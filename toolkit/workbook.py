@@ -7,259 +7,237 @@ not protected, because Excel cannot sort protected ones; what was written is kep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from openpyxl import Workbook
-from openpyxl.cell import Cell
-from openpyxl.packaging.custom import StringProperty
-from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
-from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
-from toolkit.errors import InputFileError
-from toolkit.mapping import RIGHT_TYPES, usable
-from toolkit.mapping_customers import NEW, NONE
+from toolkit.mapping_changes import LONGEST_PRICE_CODE
+from toolkit.workbook_cells import cell_text
+from toolkit.workbook_frame import lay_out, new_book, save_book, sign
+from toolkit.workbook_ink import NUMBERS, TO_FILL, Ink, Style, status_colour, width_of
+from toolkit.workbook_offers import LISTS, item_use, offered
 from toolkit.workbook_reading import WorkbookRead, read_workbook
 from toolkit.workbook_sheets import (
-    FINGERPRINT,
+    CHANGES,
     FORMAT,
-    HIDDEN,
+    ITEMS_BY_HAND,
     NAMES,
-    NUMBERS,
     SHEETS,
+    STAMP,
     Frames,
+    Row,
     Sheet,
-    cell_text,
     key_text,
+    row_stamp,
     shown,
-    to_cell,
+    standing_entry,
 )
 
-__all__ = ["WorkbookRead", "put_cell", "read_workbook", "save_book", "write_workbook"]
+__all__ = ["Frames", "WorkbookRead", "read_workbook", "write_workbook"]
 
-_HEADER = PatternFill("solid", fgColor="1F4E78")
-_TO_FILL = PatternFill("solid", fgColor="FFF2CC")
-_PROBLEM = PatternFill("solid", fgColor="FCE4D6")
-_WIDTHS = {
-    "score": 8,
-    "lines": 8,
-    "amount": 14,
-    "is_discount": 11,
-    "is_active": 10,
-    "status": 15,
-    "reason": 19,
-}
-_WIDE = {"name", "invoice_text", "suggestion", "decision", "note", "new_name"}
-_LONGEST = 32_767  # characters of a cell; openpyxl would cut the rest in silence
+BLANK_ROWS = 200
+"""Rows to enter items on."""
+
+_LOOKED_AT = 500  # rows that decide how wide a column is
+
+_NOT_PRINTED = ("decided_by", "decided_at", "entered_by", "entered_at", "source", STAMP)
+"""Last columns that on paper would only make the others too small to read."""
+
+_ORDER = (*SHEETS[:-1], ITEMS_BY_HAND, SHEETS[-1], CHANGES)
+_CHOICES = (
+    "full_name",
+    "item_type",
+    "income_account_full_name",
+    "sales_tax_code_full_name",
+    "lines",
+    "amount",
+)
 
 _READ_ME = (
     ("Mappings of {company}", True),
-    ("Fill the yellow columns; everything else is there to help and is not read back.", False),
+    ("Fill the columns with an orange, underlined heading; all others help, and are not read back.", False),
     ("", False),
     ("decision", True),
-    ("The full name of the item, customer or payment method, exactly as in the drop-down.", False),
-    ("(none) leaves a row out on purpose; it is refused where money hangs on the row.", False),
+    ("The full name of the item, customer, method or terms, exactly as in the drop-down.", False),
+    ("(none) leaves a row out on purpose; refused where money hangs on the row, but not on Terms.", False),
     ("(new) on Customers creates one, named new_name; as in BluBilling where that is blank.", False),
+    ("(by hand) on Adjustments: such documents are listed for you to post in QuickBooks yourself.", False),
+    ("On Numbers: the RefNumber itself, where you want another than the one shown.", False),
     ("An emptied cell withdraws the decision. A suggestion is never applied by itself: choose it.", False),
+    ("", False),
+    ("deposit_account", True),
+    ("On Payment methods: the bank or other current asset account that payments go to.", False),
     ("", False),
     ("note", True),
     ("Why. It is kept with the decision, with who decided and when.", False),
     ("", False),
-    ("Rows are told apart by their first columns, their key, and not by their place:", False),
-    ("sort, filter, move columns and delete rows as you like. Type text, not formulas.", False),
-    ("lines and amount are those of the last twelve months. Problems stand first, most money first.", False),
+    ("Items by hand", True),
+    ("Enter items that QuickBooks lacks, one a row. They may be chosen on the other sheets at once;", False),
+    ("Excel asks whether to keep a name that is not in its list yet: say yes.", False),
     ("", False),
-    ("Read it back with: toolkit map --read FILE", True),
+    ("Change in BluBilling", True),
+    ("Price codes to correct there: once they equal the item's name, the decision retires itself.", False),
+    (f"problem: too_long, a price code there has at most {LONGEST_PRICE_CODE} characters; taken,", False),
+    ("another charge of the plan has the wanted code, or is to get it too: there the decision stays.", False),
+    ("", False),
+    ("Rows are told apart by their first columns, their key, and not by their place:", False),
+    ("sort whole rows, filter, move columns and delete rows as you like. Type text, not formulas.", False),
+    ("Never sort one column alone: where none of its decisions stood before, nobody can notice that.", False),
+    ("Leave the last column, made_from: it says whose row it is, and what that was made from.", False),
+    ("lines and amount are those of the last twelve months. Problems stand first, most money first.", False),
+    ("Orange: to decide. Blue: decided or exact. Grey: left out, or by hand. The status says it too.", False),
+    ("", False),
+    ("Read it back with: toolkit map --read FILE (.xlsx or .ods)", True),
     ("A decision changed elsewhere since this file was written is reported, never overwritten.", False),
+    ("With pandas, read it by read_excel(..., sheet_name=None, dtype=str, keep_default_na=False).", False),
 )  # fmt: skip
 
 
 def write_workbook(
     path: str | Path,
+    frames: Frames,
     *,
-    charges: pd.DataFrame,
-    customers: pd.DataFrame,
-    payment_methods: pd.DataFrame,
-    items: pd.DataFrame,
-    quickbooks_customers: pd.DataFrame,
-    quickbooks_methods: pd.DataFrame,
     company: str,
     workspace_id: str,
     stamp: str,
-    local_items: pd.DataFrame | None = None,
-) -> None:
+    more: Callable[[Workbook], object] | None = None,
+) -> Path | None:
     """Write the matches to an Excel workbook with a drop-down of real names on every row.
 
     Parameters
     ----------
     path : path
-        The .xlsx file; one that is there is replaced.
-    charges, customers, payment_methods : pandas.DataFrame
-        ``match.charges``, ``match.customers``, ``match.payment_methods``: a row each on its sheet.
-    items, quickbooks_customers, quickbooks_methods : pandas.DataFrame
-        ``quickbooks.*``: what may be chosen.
+        The .xlsx file; one that is there is kept under another name.
+    frames : Frames
+        The ``match.*`` tables, a sheet each, and what may be chosen.
     company : str
         Name of the company, for people.
     workspace_id, stamp : str
         The workspace, and the ledger's stamp of the decisions that stand: the fingerprint.
-    local_items : pandas.DataFrame, optional
-        ``mapping.local_items``: may be chosen too.
+    more : callable, optional
+        Adds sheets of others to the workbook, such as the corrections.
+
+    Returns
+    -------
+    Path or None
+        The name under which the file that was there is kept.
 
     Raises
     ------
     InputFileError
-        The file cannot be written, or a text is longer than a cell can be.
+        The file is no .xlsx or cannot be written, or a text is longer than a cell can be.
     """
-    frames = Frames(
-        charges, customers, payment_methods, items, quickbooks_customers, quickbooks_methods, local_items
-    )
-    book = Workbook()
-    book.remove(book.worksheets[0])
-    _write_read_me(book.create_sheet("Read me"), company)
+    hint = "save it as .ods afterwards"
+    book, ink = new_book(path, f"Mappings of {company}", company, _READ_ME, hint), Ink()
+    names = {title: offered(title, frames) for title in LISTS}
     written: list[list[str | None]] = []
-    names = {sheet.title: _names(sheet, frames) for sheet in SHEETS}
-    for sheet in SHEETS:
-        written += _write_sheet(book.create_sheet(sheet.title), sheet, frames, names[sheet.title])
-    _write_names(book.create_sheet(NAMES), names)
-    _write_hidden(book.create_sheet(HIDDEN), (workspace_id, stamp, FORMAT), written)
-    properties: Any = book.custom_doc_props  # type: ignore[attr-defined]  # younger than the stubs
-    for name, value in zip(FINGERPRINT, (workspace_id, stamp, FORMAT), strict=True):
-        properties.append(StringProperty(name=name, value=value))
-    book.properties.creator, book.properties.title = "toolkit", f"Mappings of {company}"
-    save_book(book, Path(path))
+    for sheet in _ORDER:
+        written += _Pen(ink, sheet, frames, workspace_id, names).write(book.create_sheet(sheet.title))
+    if more is not None:
+        more(book)
+    _write_choices(book.create_sheet("Items"), frames, ink)
+    _write_columns(book.create_sheet(NAMES), [[title, *choices] for title, choices in names.items()], ink)
+    sign(book, (workspace_id, stamp, FORMAT), written)
+    return save_book(book, Path(path), keep=True)
 
 
-def _names(sheet: Sheet, frames: Frames) -> list[str]:
-    """Return a sheet's drop-down: one for all its rows, for it stays behind when they are sorted."""
-    choices = frames.choices(sheet)
-    if sheet.prefix == "item":
-        types = (
-            RIGHT_TYPES["tax"] if sheet.title == "Taxes" else RIGHT_TYPES["charge"] | RIGHT_TYPES["discount"]
-        )
-        choices = [row for row in choices if usable(row, types)]
-    else:
-        choices = [row for row in choices if usable(row, None)]
-    special = [NEW, NONE] if sheet.prefix == "customer" else [NONE]
-    return special + sorted({row["full_name"] for row in choices}, key=lambda name: (name.casefold(), name))
+class _Pen:
+    """Writes one sheet."""
+
+    def __init__(
+        self, ink: Ink, sheet: Sheet, frames: Frames, workspace_id: str, names: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.ink, self.sheet, self.frames = ink, sheet, frames
+        self.workspace_id, self.names = workspace_id, names
+        self.columns = (*sheet.columns, STAMP)
+
+    def write(self, page: Worksheet) -> list[list[str | None]]:
+        """Write the sheet; return what the hidden sheet keeps of each row."""
+        # Of an item that is entered the name is filled in too.
+        to_fill = (*self.sheet.fill, *(self.sheet.key if self.sheet is ITEMS_BY_HAND else ()))
+        for place, name in enumerate(self.columns, 1):
+            self.ink.heading(page, place, name, name in to_fill)
+        rows = self.frames.rows(self.sheet)
+        kept = [self._row(page, number, row) for number, row in enumerate(rows, 2)]
+        for place, name in enumerate(self.columns, 1):
+            looked_at = () if name in self.sheet.fill else range(2, min(len(kept), _LOOKED_AT) + 2)
+            texts = [str(page.cell(number, place).value or "") for number in looked_at]
+            page.column_dimensions[get_column_letter(place)].width = width_of(name, texts)
+        last = len(rows) + 1
+        if self.sheet is ITEMS_BY_HAND:
+            last += BLANK_ROWS
+            for number in range(len(rows) + 2, last + 1):
+                for place, name in enumerate(self.columns, 1):
+                    if name in to_fill:
+                        self.ink.write(page, number, place, None, Style(colour=TO_FILL))
+        # The key stays in sight, and so does the heading.
+        printed = max(place for place, name in enumerate(self.columns, 1) if name not in _NOT_PRINTED)
+        lay_out(page, len(self.columns), last, still=len(self.sheet.key), printed=printed)
+        if last > 1:
+            self._offer(page, last)
+        return kept
+
+    def _row(self, page: Worksheet, number: int, row: Row) -> list[str | None]:
+        values = shown(self.sheet, row)
+        colour = status_colour(values)
+        for place, name in enumerate(self.sheet.columns, 1):
+            to_fill = name in self.sheet.fill
+            behind = TO_FILL if to_fill else colour if name in ("status", "reason") else None
+            bold = name == "status" and colour is not None
+            style = Style(NUMBERS.get(name, "@"), behind, bold=bold)
+            self.ink.write(page, number, place, values[name], style)
+        entry = standing_entry(self.sheet, row) if self.sheet.fill else {}
+        key = key_text(self.sheet, row)
+        self.ink.write(page, number, len(self.columns), row_stamp(self.workspace_id, key, entry))
+        other = [name for name in self.sheet.columns if name not in (*self.sheet.key, *self.sheet.fill)]
+        texts = (cell_text(values[name]) for name in (*self.sheet.fill, *other))
+        return [key, *texts]
+
+    def _offer(self, page: Worksheet, last: int) -> None:
+        for column in self.sheet.columns:
+            title = self.sheet.title if column == "decision" else column
+            if column in ("name", *self.sheet.fill) and title in self.names:
+                offer = _drop_down(list(self.names).index(title) + 1, len(self.names[title]))
+                letter = get_column_letter(self.sheet.columns.index(column) + 1)
+                offer.add(f"{letter}2:{letter}{last}")
+                page.add_data_validation(offer)
 
 
-def _write_sheet(
-    page: Worksheet, sheet: Sheet, frames: Frames, names: Sequence[str]
-) -> list[list[str | None]]:
-    """Write one sheet; return what the hidden sheet keeps of each row."""
-    for place, name in enumerate(sheet.columns, 1):
-        cell = put_cell(page, 1, place, name)
-        cell.font, cell.fill = Font(bold=True, color="FFFFFF"), _HEADER
-        page.column_dimensions[get_column_letter(place)].width = _WIDTHS.get(
-            name, 34 if name in _WIDE else 20
-        )
-    kept = []
-    rows = frames.rows(sheet)
-    for number, row in enumerate(rows, 2):
-        values = shown(sheet, row)
-        problem = row["status"] in ("mismatch", "undecided", "ambiguous")
-        for place, name in enumerate(sheet.columns, 1):
-            cell = put_cell(page, number, place, values[name], NUMBERS.get(name))
-            if name in sheet.fill:
-                cell.fill = _TO_FILL
-            elif problem and name in ("status", "reason"):
-                cell.fill = _PROBLEM
-        kept.append(_kept(sheet, row, values))
-    page.freeze_panes = "A2"
-    page.print_title_rows = "1:1"
-    page.page_setup.orientation = "landscape"
-    page.page_setup.fitToHeight = 0  # as many pages as it takes, each as wide as the sheet
-    page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-    page.auto_filter.ref = f"A1:{get_column_letter(len(sheet.columns))}{len(rows) + 1}"
-    if rows:
-        _offer(page, sheet, len(rows) + 1, len(names))
-    return kept
-
-
-def _offer(page: Worksheet, sheet: Sheet, last_row: int, count: int) -> None:
-    letter = get_column_letter([each.title for each in SHEETS].index(sheet.title) + 1)
+def _drop_down(place: int, count: int) -> DataValidation:
+    letter = get_column_letter(place)
     # A warning, not a stop: the reader checks each choice, and an item may be entered by hand only later.
-    offer = DataValidation(
+    return DataValidation(
         type="list",
-        formula1=f"'{NAMES}'!${letter}$2:${letter}${count + 1}",
+        formula1=f"'{NAMES}'!${letter}$2:${letter}${max(count, 1) + 1}",
         allow_blank=True,
         showErrorMessage=True,
         errorStyle="warning",
         errorTitle="Not in the list",
         error="QuickBooks has no such name. It will be reported when the workbook is read.",
     )
-    column = get_column_letter(sheet.columns.index("decision") + 1)
-    offer.add(f"{column}2:{column}{last_row}")
-    page.add_data_validation(offer)
 
 
-def _kept(sheet: Sheet, row: Any, values: dict[str, Any]) -> list[str | None]:
-    """Return key, decision, note, new name and the other columns of a row, as they are written."""
-    other = [cell_text(values[name]) for name in sheet.columns if name not in (*sheet.key, *sheet.fill)]
-    return [
-        key_text(sheet, row),
-        *(cell_text(values.get(name)) for name in ("decision", "note", "new_name")),
-        *other,
-    ]
+def _write_choices(page: Worksheet, frames: Frames, ink: Ink) -> None:
+    """Write every item that may be chosen, with its type, account, tax code and what hangs on it."""
+    used = item_use(frames)
+    for place, name in enumerate(_CHOICES, 1):
+        ink.heading(page, place, name, False)
+        page.column_dimensions[get_column_letter(place)].width = width_of(name, ())
+    items = sorted(frames.choices("item"), key=lambda item: str(item["full_name"]).casefold())
+    for number, item in enumerate((item for item in items if item["is_active"] is not False), 2):
+        lines, amount = used.get(item["full_name"], (None, None))
+        for place, name in enumerate(_CHOICES, 1):
+            value = {"lines": lines, "amount": amount}.get(name, item.get(name))
+            ink.write(page, number, place, value, Style(NUMBERS.get(name, "@")))
+    lay_out(page, len(_CHOICES), max(page.max_row, 1), still=1)
 
 
-def _write_names(page: Worksheet, names: dict[str, list[str]]) -> None:
+def _write_columns(page: Worksheet, columns: Sequence[Sequence[str]], ink: Ink) -> None:
     page.sheet_state = "hidden"
-    for place, (title, choices) in enumerate(names.items(), 1):
-        for number, text in enumerate([title, *choices], 1):
-            put_cell(page, number, place, text)
-
-
-def _write_hidden(page: Worksheet, fingerprint: Sequence[str], written: list[list[str | None]]) -> None:
-    page.sheet_state = "hidden"
-    for number, pair in enumerate(zip(FINGERPRINT, fingerprint, strict=True), 1):
-        for place, text in enumerate(pair, 1):
-            put_cell(page, number, place, text)
-    for number, texts in enumerate(written, len(FINGERPRINT) + 1):
-        for place, each in enumerate(texts, 1):
-            put_cell(page, number, place, each)
-
-
-def _write_read_me(page: Worksheet, company: str) -> None:
-    page.column_dimensions["A"].width = 120
-    for number, (text, bold) in enumerate(_READ_ME, 1):
-        cell = put_cell(page, number, 1, text.format(company=company) or None)
-        cell.font, cell.alignment = Font(bold=bold), Alignment(wrap_text=True, vertical="top")
-
-
-def put_cell(page: Worksheet, row: int, column: int, value: Any, number_format: str | None = None) -> Cell:
-    """Write one value: a number where it has a number format, else text that stays text."""
-    cell: Any = page.cell(row, column)
-    if number_format is not None and isinstance(value, int | Decimal):
-        cell.value, cell.number_format = value, number_format
-        return cell  # type: ignore[no-any-return]
-    cell.number_format = "@"
-    text = cell_text(value)
-    if text is not None:
-        stored = to_cell(text)
-        if len(stored) > _LONGEST:
-            where = f"{page.title}!{cell.coordinate}"
-            raise InputFileError(where, f"the text has {len(stored)} characters", f"a cell holds {_LONGEST}")
-        cell.value = stored
-        cell.data_type = "s"  # openpyxl takes "=x" for a formula and "#N/A" for an error
-        cell.quotePrefix = stored[0] in "=+-@'"
-    return cell  # type: ignore[no-any-return]
-
-
-def save_book(book: Workbook, path: Path) -> None:
-    """Save a workbook whole or not at all; ``InputFileError`` where it cannot be written."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        book.save(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        problem = f"cannot be written: {error.strerror or error}"
-        raise InputFileError(str(path), problem, "close it if it is open in Excel") from error
+    for place, texts in enumerate(columns, 1):
+        for number, text in enumerate(texts, 1):
+            ink.write(page, number, place, text)

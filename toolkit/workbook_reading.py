@@ -1,4 +1,4 @@
-"""Read the decisions out of a mapping workbook that came back from Excel.
+"""Read the decisions out of a mapping workbook that came back from Excel, LibreOffice or pandas.
 
 Rows are told apart by their key. Of each row three versions are compared: what the workbook says now, what
 it said when it was written (kept on its hidden sheet), and what the ledger says now.
@@ -11,45 +11,45 @@ as it was written, ledger differs    unchanged; the newer decision is named as i
 edited, ledger as it was written     decided, where the choice is valid
 edited, ledger differs               conflict: an error, not decided
 ===================================  ==================================================================
+
+A file that lost its hidden sheet still has the column ``made_from`` on each row: it says whether the row was
+edited and whether the ledger has a newer decision, so the outcome is the same; only edits of the columns that
+are not read back go unnoticed. Without that column an edit is taken where nothing at all was decided since.
+
+A sheet that was sorted in part is not read where what was written shows it: see :mod:`toolkit.workbook_torn`.
+A column of new choices that was sorted by itself, with none among them that stood before, shows nothing: then
+each is checked as a choice for the row that it now stands on, and nothing more can be told.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from openpyxl import load_workbook
-from openpyxl.cell import Cell
-from openpyxl.workbook import Workbook
-from openpyxl.worksheet.worksheet import Worksheet
 
-from toolkit.errors import InputFileError
-from toolkit.mapping_customers import NEW, NONE
+from toolkit.local_item_rules import ItemLists, item_findings, item_row
 from toolkit.tables import finding, findings
 from toolkit.workbook_choices import Choices
+from toolkit.workbook_lines import Line, Read, Written, identify, is_copy, read_sheet
+from toolkit.workbook_pages import Pages, open_pages
 from toolkit.workbook_sheets import (
-    FINGERPRINT,
-    FORMAT,
-    HIDDEN,
+    CHANGES,
+    ITEMS_BY_HAND,
     SHEETS,
     Entry,
     Frames,
     Row,
     Sheet,
-    cell_text,
-    from_cell,
     key_text,
+    row_stamp,
     standing_entry,
 )
 
-__all__ = ["WorkbookRead", "is_formula", "open_book", "read_workbook", "text_of"]
-
-_HEADER_ROWS = 10  # an analyst may put a title above the header
+__all__ = ["WorkbookRead", "read_workbook"]
 
 
 @dataclass(slots=True)
@@ -65,36 +65,35 @@ class WorkbookRead:
         ``findings``: choices that are none, conflicts, edits of other columns.
     unchanged : int
         Rows that say what the ledger says.
+    items : list of dict
+        Items entered or changed by hand, parents first: rows for ``Ledger.add_item``. They are to be kept
+        before the decisions.
+    corrected : int
+        Values corrected, or corrections taken back, on a sheet of corrections beside.
     """
 
     decisions: dict[str, list[dict[str, Any]]]
     findings: pd.DataFrame
     unchanged: int
+    items: list[dict[str, Any]] = field(default_factory=list)
+    corrected: int = 0
+
+    @property
+    def taken(self) -> int:
+        """How many rows were taken: decisions, items and corrections."""
+        return sum(map(len, self.decisions.values())) + len(self.items) + self.corrected
 
 
-def read_workbook(
-    path: str | Path,
-    *,
-    charges: pd.DataFrame,
-    customers: pd.DataFrame,
-    payment_methods: pd.DataFrame,
-    items: pd.DataFrame,
-    quickbooks_customers: pd.DataFrame,
-    quickbooks_methods: pd.DataFrame,
-    workspace_id: str,
-    stamp: str,
-    local_items: pd.DataFrame | None = None,
-) -> WorkbookRead:
+def read_workbook(path: str | Path, frames: Frames, *, workspace_id: str, stamp: str) -> WorkbookRead:
     """Return the decisions in a workbook that the ledger does not have yet. Reading changes nothing.
 
     Parameters
     ----------
     path : path
-        The .xlsx file.
-    charges, customers, payment_methods : pandas.DataFrame
-        ``match.*``, made from the decisions that stand now.
-    items, quickbooks_customers, quickbooks_methods, local_items : pandas.DataFrame
-        What may be chosen now.
+        The .xlsx or .ods file.
+    frames : Frames
+        The matches, made from the decisions that stand now, and what may be chosen now. Items that the
+        workbook enters are added to what may be chosen.
     workspace_id, stamp : str
         The workspace, and the ledger's stamp of the decisions that stand now.
 
@@ -103,81 +102,16 @@ def read_workbook(
     InputFileError
         No workbook, none of the toolkit's, or one of another workspace or version.
     """
-    frames = Frames(
-        charges, customers, payment_methods, items, quickbooks_customers, quickbooks_methods, local_items
-    )
-    book = open_book(Path(path))
-    written = _check_fingerprint(book, Path(path), workspace_id)
-    reading = _Reading(Path(path).name, frames, written.rows, written.stamp == stamp)
+    pages = open_pages(Path(path))
+    written = identify(pages, Path(path), workspace_id)
+    reading = _Reading(Path(path).name, frames, written, workspace_id, written.stamp == stamp)
+    items = reading.enter_items(pages)
+    frames.add_items([*items])
     for sheet in SHEETS:
-        if sheet.title in book.sheetnames:
-            reading.read(book[sheet.title], sheet)
-        else:
-            message = f"the workbook has no sheet {sheet.title} any more: nothing of it was read"
-            reading.report("warning", "missing_sheet", message, sheet)
-    return WorkbookRead(dict(reading.decisions), findings(reading.found), reading.unchanged)
-
-
-# --- the workbook -------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Written:
-    stamp: str | None
-    rows: dict[str, list[str | None]]
-
-
-def open_book(path: Path) -> Workbook:
-    """Open a workbook; ``InputFileError`` where it is none or cannot be read."""
-    try:
-        with warnings.catch_warnings():
-            # Excel keeps drop-downs of other sheets in an extension: openpyxl leaves it out and warns.
-            warnings.simplefilter("ignore")
-            return load_workbook(path)
-    except FileNotFoundError as error:
-        raise InputFileError(str(path), "there is no such file") from error
-    except (
-        Exception
-    ) as error:  # openpyxl raises whatever the zip, the XML or a missing part makes it trip over
-        raise InputFileError(str(path), "is no .xlsx workbook that can be read", str(error)[:100]) from error
-
-
-def _check_fingerprint(book: Workbook, path: Path, workspace_id: str) -> _Written:
-    rows: list[list[str | None]] = []
-    if HIDDEN in book.sheetnames:
-        rows = [[text_of(cell) for cell in cells] for cells in book[HIDDEN].iter_rows()]
-    pairs = {row[0]: row[1] for row in rows[: len(FINGERPRINT)] if len(row) > 1}
-    properties: Any = book.custom_doc_props  # type: ignore[attr-defined]  # younger than the stubs
-    for prop in properties.props:
-        pairs.setdefault(prop.name, str(prop.value))
-    workspace, stamp, version = (pairs.get(name) for name in FINGERPRINT)
-    if workspace is None:
-        hint = "write one with `toolkit map --write FILE` and fill that"
-        raise InputFileError(str(path), "is no mapping workbook: it has no fingerprint", hint)
-    if workspace != workspace_id:
-        raise InputFileError(str(path), "was written from another workspace", "read it there")
-    if version != FORMAT:
-        raise InputFileError(str(path), f"was written by another version ({version})", "write it again")
-    return _Written(stamp, {str(row[0]): row[1:] for row in rows[len(FINGERPRINT) :] if row[0] is not None})
-
-
-def text_of(cell: Any) -> str | None:
-    """Return what a cell holds as the text to compare it by; ``None`` for nothing."""
-    value = cell.value
-    return cell_text(from_cell(value) if isinstance(value, str) else value)
-
-
-# --- its rows -----------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Line:
-    """One row of a sheet: where it stands, its key, and its cells by column name."""
-
-    number: int
-    key: Row
-    cells: Mapping[str, Cell]
-    entry: Entry = (None, None, None)
+        reading.decide(pages, sheet)
+    reading.look_at(pages, CHANGES)
+    reading.strangers(pages)
+    return WorkbookRead(dict(reading.decisions), findings(reading.found), reading.unchanged, items)
 
 
 @dataclass(slots=True)
@@ -186,7 +120,8 @@ class _Reading:
 
     name: str
     frames: Frames
-    written: dict[str, list[str | None]]
+    written: Written
+    workspace_id: str
     same_stamp: bool
     decisions: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     found: list[dict[str, str | None]] = field(default_factory=list)
@@ -198,7 +133,7 @@ class _Reading:
         rule: str,
         message: str,
         sheet: Sheet,
-        line: _Line | None = None,
+        line: Line | None = None,
         column: str | None = None,
         value: object = None,
         suggestion: str | None = None,
@@ -218,148 +153,216 @@ class _Reading:
             )
         )
 
-    def read(self, page: Worksheet, sheet: Sheet) -> None:
-        """Read one sheet."""
-        header = _header(page, sheet)
-        if header is None:
-            wanted = ", ".join((*sheet.key, "decision"))
-            message = f"no row has the headings {wanted}, once each: nothing of the sheet was read"
-            self.report("error", "missing_column", message, sheet)
+    def _lines(self, pages: Pages, sheet: Sheet) -> Read | None:
+        """Return the rows of a sheet with their entries, each key once; ``None`` where it cannot be read."""
+        if sheet.title not in pages.titles:
+            message = (
+                f"the workbook has no sheet {sheet.title} any more: nothing of it was read, what stands stays"
+            )
+            self.report("warning", "missing_sheet", message, sheet)
+            return None
+        read = read_sheet(pages[sheet.title], sheet, self.written, self.frames.rows(sheet))
+        for problem in read.problems:
+            self.report(*problem)
+        return None if read.unreadable else read
+
+    # --- the sheets that are decided on ---------------------------------------------------------------
+
+    def decide(self, pages: Pages, sheet: Sheet) -> None:
+        """Read one sheet of things to decide."""
+        read = self._lines(pages, sheet)
+        if read is None:
             return
         known = {key_text(sheet, row): row for row in self.frames.rows(sheet)}
-        lines = self._once(sheet, list(self._lines(page, sheet, *header)))
-        chosen = Choices(sheet, self.frames, [line.entry[0] for line in lines if line.entry[0] is not None])
-        for line in lines:
+        asked = [line.entry["decision"] for line in read.lines if line.entry["decision"] is not None]
+        chosen = Choices(sheet, self.frames, asked)
+        twice = _same_number(sheet, read.lines, known)
+        for line in read.lines:
             row = known.get(key_text(sheet, line.key))
-            if row is not None:
+            if row is None:
+                if line.entry["decision"] is not None:
+                    message = (
+                        "there is no such row any more (or its key was changed): its decision was not read"
+                    )
+                    decision = line.entry["decision"]
+                    self.report("warning", "unknown_key", message, sheet, line, "decision", decision)
+            elif self._ours(sheet, line):
                 self._edits(sheet, line)
-                self._decide(sheet, line, row, chosen)
-            elif line.entry[0] is not None:
-                message = "there is no such row any more (or its key was changed): its decision was not read"
-                self.report("warning", "unknown_key", message, sheet, line, "decision", line.entry[0])
+                self._row(sheet, line, row, chosen, key_text(sheet, line.key) in twice)
 
-    def _lines(
-        self, page: Worksheet, sheet: Sheet, header_row: int, places: Mapping[str, int]
-    ) -> Iterator[_Line]:
-        for cells in page.iter_rows(min_row=header_row + 1):
-            by_name: dict[str, Any] = {name: cells[place] for name, place in places.items()}
-            key = {name: text_of(by_name[name]) for name in sheet.key}
-            if all(part is None for part in key.values()):
-                continue
-            line = _Line(int(by_name["decision"].row), key, by_name)
-            formulas = [name for name in (*sheet.key, *sheet.fill) if is_formula(by_name.get(name))]
-            if formulas:
-                message = "this is a formula: type the text itself, or paste it as a value"
-                self.report("error", "formula", message, sheet, line, formulas[0], by_name[formulas[0]].value)
-                continue
-            yield line
-
-    def _once(self, sheet: Sheet, lines: Sequence[_Line]) -> list[_Line]:
-        """Return the lines with their entries, each key once; one key with two entries is an error."""
-        entries: defaultdict[str, list[_Line]] = defaultdict(list)
-        for line in lines:
-            line.entry = self._entry(sheet, line)
-            entries[key_text(sheet, line.key)].append(line)
-        kept = []
-        for same in entries.values():
-            if len({line.entry for line in same}) > 1:
-                rows = ", ".join(str(line.number) for line in same)
-                message = f"rows {rows} decide on the same thing differently: none of them was read"
-                self.report("error", "key_twice", message, sheet, same[0], "decision")
-            else:
-                kept.append(same[0])
-        return kept
-
-    def _before(self, sheet: Sheet, line: _Line) -> Entry | None:
-        texts = self.written.get(key_text(sheet, line.key))
-        return None if texts is None else (texts[0], texts[1], texts[2])
-
-    def _entry(self, sheet: Sheet, line: _Line) -> Entry:
-        """Return what the line says; a column that was deleted says what it said."""
-        before = self._before(sheet, line) or (None, None, None)
-        texts = [
-            text_of(line.cells[name]) if name in line.cells else old
-            for name, old in zip(("decision", "note", "new_name"), before, strict=True)
-        ]
-        return texts[0], texts[1], texts[2]
-
-    def _edits(self, sheet: Sheet, line: _Line) -> None:
-        """Report columns that are not read back and were edited all the same."""
-        texts = self.written.get(key_text(sheet, line.key))
-        if texts is None:
+    def _row(self, sheet: Sheet, line: Line, row: Row, chosen: Choices, number_twice: bool) -> None:
+        now = standing_entry(sheet, row)
+        entry, idle = chosen.settled(line.entry, row)
+        if idle is not None:
+            self.report("info", idle.rule, idle.message, sheet, line, idle.column, line.entry[idle.column])
+        if _needless(sheet, row, entry, now):
+            self.unchanged += 1
+            message = "its price code is this item's full name already: there is nothing to decide"
+            self.report("info", "already_exact", message, sheet, line, "decision", entry["decision"])
             return
-        others = [name for name in sheet.columns if name not in (*sheet.key, *sheet.fill)]
-        for name, old in zip(others, [*texts[3:], *[None] * len(others)], strict=False):
-            if name in line.cells and text_of(line.cells[name]) != old:
-                message = (
-                    f"{name} was edited (it was {old!r}): only decision, note and new_name are read back"
-                )
-                self.report("info", "edited_column", message, sheet, line, name, text_of(line.cells[name]))
-
-    def _decide(self, sheet: Sheet, line: _Line, row: Row, chosen: Choices) -> None:
-        now = standing_entry({"new_name": None, **row})
-        before = self._before(sheet, line)
-        if before is None and self.same_stamp:
-            before = now
-        decision, note, new_name = line.entry
-        if decision == NEW and sheet.prefix == "customer":
-            new_name = new_name or row["name"]
-        elif new_name is not None:
-            message = f"new_name counts only where the decision is {NEW}: it was not read"
-            self.report("info", "new_name_unused", message, sheet, line, "new_name", new_name)
-            new_name = None
-        entry = (decision, note, new_name)
-        if entry == now or (decision is None and now[0] is None):
-            self.unchanged += 1
-            if note is not None and note != now[1]:
-                message = "a note is kept with a decision only: there is none, so it was not read"
-                self.report("info", "note_without_decision", message, sheet, line, "note", note)
-        elif entry == before:
-            self.unchanged += 1
-            message = f"the decision was changed elsewhere since, to {now[0]!r}: that one stands"
-            self.report("info", "newer_decision", message, sheet, line, "decision", decision)
-        elif before != now:
-            message = (
-                f"the decision was changed elsewhere since this workbook was written, to {now[0]!r} "
-                f"(note: {now[1]!r}): not overwritten; write a new workbook and decide there"
-            )
-            self.report("error", "conflict", message, sheet, line, "decision", decision)
-        else:
-            self._take(sheet, line, row, entry, chosen)
-
-    def _take(self, sheet: Sheet, line: _Line, row: Row, entry: Entry, chosen: Choices) -> None:
-        decision, note, new_name = entry
-        list_id = full_name = None
-        kept = decision not in (None, NEW, NONE) and decision == row["decision"]
-        if kept and row[f"{sheet.prefix}_full_name"]:
-            # Only the note is new: the record stays the one decided on, even if it has another name by now.
-            list_id, full_name = row[f"{sheet.prefix}_list_id"], row[f"{sheet.prefix}_full_name"]
-        elif decision is not None:
-            problem = chosen.problem(entry, row)
+        if not self._edited(sheet, line, entry, now):
+            return
+        if entry["decision"] is not None:
+            problem = None if _only_note(chosen, entry, now, row) else chosen.problem(entry, row)
             if problem is not None:
                 rule, column, message, suggestion = problem
-                value = new_name if column == "new_name" else decision
-                self.report("error", rule, message, sheet, line, column, value, suggestion)
+                self.report("error", rule, message, sheet, line, column, entry[column], suggestion)
                 return
-            found = chosen.find(decision)
-            list_id, full_name = (found["list_id"], found["full_name"]) if found else (None, None)
-        taken = {**line.key, "decision": decision, "note": note}
-        taken |= {f"{sheet.prefix}_list_id": list_id, f"{sheet.prefix}_full_name": full_name}
-        self.decisions[sheet.table].append(
-            {**taken, "new_name": new_name} if sheet.prefix == "customer" else taken
-        )
+            if number_twice:
+                message = "two rows of this sheet are given this number: neither was read"
+                self.report("error", "number_taken", message, sheet, line, "decision", entry["decision"])
+                return
+            self._override(sheet, line, row, entry)
+        for table, taken in chosen.kept(entry, row):
+            self.decisions[table].append(taken)
+
+    def _override(self, sheet: Sheet, line: Line, row: Row, entry: Entry) -> None:
+        """Say where a decision goes before an exact match: a column filled down may have gone too far."""
+        exact = row.get(f"{sheet.prefix}_full_name") if row["status"] == "exact" else None
+        if exact not in (None, entry["decision"]):
+            message = (
+                f"it is {exact} by itself, exactly: this decision goes before that; empty the cell and read "
+                "again where that is not meant"
+            )
+            self.report(
+                "warning", "exact_overridden", message, sheet, line, "decision", entry["decision"], exact
+            )
+
+    def _edited(self, sheet: Sheet, line: Line, entry: Entry, now: Entry) -> bool:
+        """Return whether a row was edited and may be taken; say what else it is."""
+        blank = "decision" in entry and entry["decision"] is None is now["decision"]
+        if entry == now or blank:
+            self.unchanged += 1
+            if blank:
+                self._idle(sheet, line, entry, now)
+            return False
+        said = f"{now['decision']!r} (note: {now['note']!r})" if "decision" in now else "what it is now"
+        if self._as_written(sheet, line, entry, now):
+            self.unchanged += 1
+            message = f"the decision was changed elsewhere since, to {said}: that one stands"
+            self.report("info", "newer_decision", message, sheet, line, sheet.fill[0], entry[sheet.fill[0]])
+            return False
+        if not self._as_written(sheet, line, now, now):
+            message = (
+                f"the decision was changed elsewhere since this workbook was written, to {said}: "
+                "not overwritten; write a new workbook and decide there"
+            )
+            self.report("error", "conflict", message, sheet, line, sheet.fill[0], entry[sheet.fill[0]])
+            return False
+        return True
+
+    def _idle(self, sheet: Sheet, line: Line, entry: Entry, now: Entry) -> None:
+        if entry["note"] is not None and entry["note"] != now["note"]:
+            message = "a note is kept with a decision only: there is none, so it was not read"
+            self.report("info", "note_without_decision", message, sheet, line, "note", entry["note"])
+        deposit = entry.get("deposit_account")
+        if deposit is not None:
+            message = "a deposit account is kept with a decision only: choose the payment method too"
+            self.report("error", "decision_missing", message, sheet, line, "deposit_account", deposit)
+
+    def _as_written(self, sheet: Sheet, line: Line, entry: Entry, now: Entry) -> bool:
+        """Return whether an entry is the one that stood when the workbook was written."""
+        before = self.written.entry(sheet, line.key)
+        if before is not None:
+            return {**before} == {**entry}
+        if line.stamp is not None:
+            made = row_stamp(self.workspace_id, "", entry)
+            return line.stamp.split(" ")[-1] == made.split(" ")[-1]
+        return self.same_stamp and entry == now
+
+    def _ours(self, sheet: Sheet, line: Line) -> bool:
+        """Return whether a row is this workspace's and still whole; say where it is not."""
+        ours = row_stamp(self.workspace_id, "", {}).split(" ")[0]
+        if line.stamp is not None and line.stamp.split(" ")[0] != ours:
+            message = "this row comes from the workbook of another workspace: it was not read"
+            self.report("error", "other_workspace", message, sheet, line)
+            return False
+        if line.torn is not None:
+            message = (
+                f"what stands beside this key is what was written beside {line.torn}: the sheet was sorted "
+                "in part, or cells were moved; this row was not read"
+            )
+            self.report("error", "torn_row", message, sheet, line, "decision", line.entry.get("decision"))
+            return False
+        return True
+
+    def _edits(self, sheet: Sheet, line: Line) -> None:
+        """Report columns that are not read back and were edited all the same."""
+        for name, (old, new) in line.edits.items():
+            message = f"{name} was edited (it was {old!r}): only {', '.join(sheet.fill)} are read back"
+            if not sheet.fill:
+                message = f"{name} was edited (it was {old!r}): this sheet is only shown"
+            self.report("info", "edited_column", message, sheet, line, name, new)
+
+    # --- the other sheets -----------------------------------------------------------------------------
+
+    def enter_items(self, pages: Pages) -> list[dict[str, Any]]:
+        """Return the items that the sheet of items by hand enters or changes, parents first."""
+        sheet = ITEMS_BY_HAND
+        read = self._lines(pages, sheet)
+        lists = ItemLists.of_tables(self.frames.tables)
+        known = {row["name"]: row for row in self.frames.rows(sheet)}
+        taken = []
+        depth = sorted(read.lines if read else [], key=lambda line: str(line.key["name"]).count(":"))
+        for line in depth:
+            row = known.get(line.key["name"])
+            now = None if row is None else standing_entry(sheet, row)
+            entered = {"name": line.key["name"], **line.entry}
+            if not self._ours(sheet, line):
+                continue
+            self._edits(sheet, line)
+            if now is not None and not self._edited(sheet, line, item_row(entered).entry, now):
+                continue
+            item = item_row(entered)
+            problems = [*item.problems, *item_findings(item.row, lists, replaces=row)]
+            for one in problems:
+                told = (str(one["severity"]), str(one["rule"]), str(one["message"]))
+                self.report(*told, sheet, line, one["column"], one["value"], one["suggestion"])
+            if not any(one["severity"] == "error" for one in problems):
+                taken.append(item.row)
+                lists.enter(item.row)
+        return taken
+
+    def look_at(self, pages: Pages, sheet: Sheet) -> None:
+        """Report edits of a sheet that is only shown; it may be deleted."""
+        if sheet.title in pages.titles:
+            read = read_sheet(pages[sheet.title], sheet, self.written, self.frames.rows(sheet))
+            for line in read.lines:
+                self._edits(sheet, line)
+
+    def strangers(self, pages: Pages) -> None:
+        """Say which sheets look like ours, by their name or their headings, and were not read."""
+        filled = (*SHEETS, ITEMS_BY_HAND)
+        for title in pages.titles:
+            if title in {sheet.title for sheet in (*filled, CHANGES)}:
+                continue
+            named = [sheet for sheet in SHEETS if title.startswith(sheet.title)]
+            alike = [sheet for sheet in filled if is_copy(pages[title], sheet)]
+            for sheet in sorted(named or alike, key=lambda sheet: len(sheet.key))[-1:]:
+                message = (
+                    f"the sheet {title} was not read: only the one called {sheet.title} is; "
+                    "copy what was decided there"
+                )
+                self.report("warning", "unknown_sheet", message, sheet, value=title)
 
 
-def _header(page: Worksheet, sheet: Sheet) -> tuple[int, dict[str, int]] | None:
-    """Return the header's row number and the place of each known column, or ``None``."""
-    for number, cells in enumerate(page.iter_rows(max_row=_HEADER_ROWS), 1):
-        texts = [text_of(cell) for cell in cells]
-        counted = Counter(texts)
-        if all(counted[name] == 1 for name in (*sheet.key, "decision")):
-            return number, {name: texts.index(name) for name in sheet.columns if counted[name] == 1}
-    return None
+def _only_note(chosen: Choices, entry: Entry, now: Entry, row: Row) -> bool:
+    same = all(entry[name] == now[name] for name in entry if name != "note")
+    return same and chosen.stays(entry, row)
 
 
-def is_formula(cell: Any) -> bool:
-    """Return whether a cell holds a formula."""
-    return cell is not None and cell.data_type == "f"
+def _needless(sheet: Sheet, row: Row, entry: Entry, now: Entry) -> bool:
+    """Return whether a charge is exact without the decision: kept, it would retire at once, each time."""
+    exact = sheet.table_of(row) == "charge_items" and row["status"] == "exact" and now["decision"] is None
+    return exact and entry["decision"] is not None and entry["decision"] == row["item_full_name"]
+
+
+def _same_number(sheet: Sheet, lines: Sequence[Line], known: dict[str, Row]) -> set[str]:
+    """Return the keys of rows of the sheet of numbers that are given one number."""
+    if sheet.prefix != "number":
+        return set()
+    given: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+    for line in lines:
+        if line.entry["decision"] is not None:
+            given[line.key["record_kind"], line.entry["decision"]].append(key_text(sheet, line.key))
+    return {key for keys in given.values() if len(keys) > 1 for key in keys if key in known}

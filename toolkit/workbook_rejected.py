@@ -16,20 +16,17 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from openpyxl import Workbook
 from openpyxl.comments import Comment
-from openpyxl.packaging.custom import StringProperty
-from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.styles import Alignment, PatternFill
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from toolkit.corrections import CORRECTABLE, columns_to_correct, row_key, value_text
-from toolkit.errors import InputFileError
 from toolkit.rejections import Flaw, Rejection
 from toolkit.tables import TABLES, to_rows
-from toolkit.workbook import put_cell, save_book
-from toolkit.workbook_sheets import FINGERPRINT, HIDDEN, cell_text
+from toolkit.workbook_frame import lay_out, new_book, save_book, sign
+from toolkit.workbook_ink import Ink, put_cell
+from toolkit.workbook_sheets import cell_text
 
 __all__ = ["FORMAT", "HELP_COLUMNS", "TITLES", "RejectedRow", "rejected_rows", "write_rejected"]
 
@@ -43,10 +40,9 @@ TITLES: Mapping[str, str] = {
     "billing.adjustments": "Credits",
 }
 """The sheet of each table."""
-HELP_COLUMNS = ("problem", "reason", "limit", "proposal", "note", "status_code", "operation")
+HELP_COLUMNS = ("problem", "reason", "note", "limit", "proposal", "status_code", "operation")
 """Columns that are no column of the table; of these only ``note`` is read back."""
 
-_HEADER = PatternFill("solid", fgColor="1F4E78")
 _READ_ONLY = PatternFill("solid", fgColor="EDEDED")
 _TO_FILL = PatternFill("solid", fgColor="FFF2CC")
 _FLAWED = PatternFill("solid", fgColor="F8A5A5")
@@ -135,13 +131,13 @@ def write_rejected(
     company: str,
     workspace_id: str,
     stamp: str,
-) -> None:
+) -> Path | None:
     """Write rejected rows to an Excel workbook, one sheet a table, the offending cells marked.
 
     Parameters
     ----------
     path : path
-        The .xlsx file; one that is there is replaced.
+        The .xlsx file; one that is there is kept under another name.
     rows : mapping
         From :func:`rejected_rows`.
     corrections : pandas.DataFrame
@@ -151,58 +147,43 @@ def write_rejected(
     workspace_id, stamp : str
         The fingerprint, as :func:`toolkit.workbook.write_workbook` takes it.
 
+    Returns
+    -------
+    Path or None
+        The name under which the file that was there is kept.
+
     Raises
     ------
     InputFileError
         The file is no .xlsx, cannot be written, or a text is longer than a cell can be.
     """
-    target = Path(path)
-    if target.suffix.lower() != ".xlsx":
-        raise InputFileError(str(target), "a workbook's name ends in .xlsx")
+    book = new_book(path, f"Rejected by QuickBooks: {company}", company, _READ_ME)
     corrected = {(row["table"], row["key"], row["column"]): row for row in to_rows(corrections)}
-    book = Workbook()
-    book.remove(book.worksheets[0])
-    _write_read_me(book.create_sheet("Read me"), company)
     kept: list[list[str | None]] = []
     for table, listed in rows.items():
         if listed:
             kept += _write_sheet(book.create_sheet(TITLES[table]), table, list(listed.values()), corrected)
-    hidden = book.create_sheet(HIDDEN)
-    hidden.sheet_state = "hidden"
-    fingerprint = (workspace_id, stamp, FORMAT)
-    for number, texts in enumerate([*zip(FINGERPRINT, fingerprint, strict=True), *kept], 1):
-        for place, text in enumerate(texts, 1):
-            put_cell(hidden, number, place, text)
-    properties: Any = book.custom_doc_props  # type: ignore[attr-defined]  # younger than the stubs
-    for name, value in zip(FINGERPRINT, fingerprint, strict=True):
-        properties.append(StringProperty(name=name, value=value))
-    book.properties.creator, book.properties.title = "toolkit", f"Rejected by QuickBooks: {company}"
-    save_book(book, target)
+    sign(book, (workspace_id, stamp, FORMAT), kept)
+    return save_book(book, Path(path), keep=True)
 
 
 def _write_sheet(
     page: Worksheet, table: str, rows: Sequence[RejectedRow], corrected: Mapping[Any, Row]
 ) -> list[list[str | None]]:
     """Write one sheet; return what the hidden sheet keeps of it."""
-    columns = _columns(table, rows)
+    columns, ink = _columns(table, rows), Ink()
     for place, name in enumerate(columns, 1):
-        heading = put_cell(page, 1, place, name)
-        heading.font, heading.fill = Font(bold=True, color="FFFFFF"), _HEADER
+        ink.heading(page, place, name, False)
         longest = max((len(cell_text(row.row.get(name)) or "") for row in rows), default=0)
         width = _WIDTHS.get(name, min(40, max(len(name), longest) + 3))
         page.column_dimensions[get_column_letter(place)].width = width
     kept = [[json.dumps([page.title]), None, *columns]]
     for number, one in enumerate(rows, 2):
         kept.append(_write_row(page, number, columns, one, corrected))
-    page.freeze_panes = f"{get_column_letter(len(TABLES[table].key) + 2)}2"
-    page.print_title_rows = "1:1"
-    page.page_setup.orientation = "landscape"
-    page.page_setup.fitToHeight = 0
-    page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-    page.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{len(rows) + 1}"
-    # Columns without any value stand last: on paper they would only make the others too small to read.
-    last = max(n for n, name in enumerate(columns, 1) if name in HELP_COLUMNS or _has_value(name, rows))
-    page.print_area = f"A1:{get_column_letter(last)}{len(rows) + 1}"
+    # What cures nothing stands last: on paper it would only make the rest too small to read.
+    lay_out(
+        page, len(columns), len(rows) + 1, still=len(TABLES[table].key) + 1, printed=_printed(columns, rows)
+    )
     return kept
 
 
@@ -211,11 +192,23 @@ def _has_value(name: str, rows: Sequence[RejectedRow]) -> bool:
 
 
 def _columns(table: str, rows: Sequence[RejectedRow]) -> list[str]:
-    """Return the columns of a sheet: the offending ones first, those without any value last."""
-    flawed = {flaw.column for one in rows for flaw in one.flaws}
-    names = [column.name for column in columns_to_correct(table)]
-    names.sort(key=lambda name: (name not in flawed, not _has_value(name, rows)))
-    return [*TABLES[table].key, *HELP_COLUMNS, *names]
+    """Return the columns of a sheet: what is wrong, the offending ones and the note, then all else."""
+    flawed, keys = _flawed(rows), TABLES[table].key
+    names = [name for name in TABLES[table].names if name not in (*keys, "source", "imported_at")]
+    first = [name for name in names if name in flawed]
+    rest = sorted((name for name in names if name not in flawed), key=lambda name: not _has_value(name, rows))
+    return [*keys, *HELP_COLUMNS[:2], *first, *HELP_COLUMNS[2:], *rest]
+
+
+def _flawed(rows: Sequence[RejectedRow]) -> set[str | None]:
+    return {flaw.column for one in rows for flaw in one.flaws}
+
+
+def _printed(columns: Sequence[str], rows: Sequence[RejectedRow]) -> int:
+    """Return how many columns to print: all with a value where it is not known which cell is wrong."""
+    if all(any(flaw.column for flaw in one.flaws) for one in rows):
+        return columns.index("proposal") + 1
+    return max(n for n, name in enumerate(columns, 1) if name in HELP_COLUMNS or _has_value(name, rows))
 
 
 def _write_row(
@@ -226,7 +219,7 @@ def _write_row(
     by_column: dict[str | None, list[Flaw]] = defaultdict(list)
     for flaw in one.flaws:
         by_column[flaw.column].append(flaw)
-    keys = TABLES[one.table].key
+    open_to_edits = {"note", *(column.name for column in columns_to_correct(one.table))}
     for place, name in enumerate(columns, 1):
         cell: Any = put_cell(page, number, place, values[name], _number_format(one.table, name))
         before = corrected.get((one.table, one.key, name))
@@ -236,7 +229,7 @@ def _write_row(
         elif before is not None:
             cell.fill = _CORRECTED
             cell.comment = _comment([], before)
-        elif name in keys or (name in HELP_COLUMNS and name != "note"):
+        elif name not in open_to_edits:
             cell.fill = _FLAWED if name == "problem" and one.flaws else _READ_ONLY
         elif name == "note":
             cell.fill = _TO_FILL
@@ -288,10 +281,3 @@ def _comment(flaws: Sequence[Flaw], corrected: Row | None) -> Comment:
     made = Comment("\n".join(dict.fromkeys(lines)), "toolkit")
     made.width, made.height = 360, 40 + 20 * len(lines)
     return made
-
-
-def _write_read_me(page: Worksheet, company: str) -> None:
-    page.column_dimensions["A"].width = 120
-    for number, (text, bold) in enumerate(_READ_ME, 1):
-        cell = put_cell(page, number, 1, text.format(company=company) or None)
-        cell.font, cell.alignment = Font(bold=bold), Alignment(wrap_text=True, vertical="top")

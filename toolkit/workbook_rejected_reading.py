@@ -6,10 +6,12 @@ whole or not at all: one edit that cannot be taken leaves all of the row as it w
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,19 @@ from openpyxl.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from toolkit.columns import Column
-from toolkit.corrections import CORRECTED, columns_to_correct, read_value, row_key, value_text
+from toolkit.corrections import (
+    CORRECTED,
+    columns_to_correct,
+    other_sign,
+    read_value,
+    row_key,
+    value_text,
+)
+from toolkit.corrections_barred import barred
+from toolkit.corrections_checked import NOTE_MISSING
 from toolkit.errors import InputFileError
 from toolkit.tables import TABLES, finding, findings, to_rows
-from toolkit.workbook_reading import is_formula, open_book, text_of
+from toolkit.workbook_pages import broken_cell, is_formula, open_book, text_of
 from toolkit.workbook_rejected import FORMAT, HELP_COLUMNS, TITLES, RejectedRow
 from toolkit.workbook_sheets import FINGERPRINT, HIDDEN
 
@@ -63,6 +74,7 @@ def read_rejected(
     corrections: pd.DataFrame,
     workspace_id: str,
     who: str,
+    cutover: dt.date | None = None,
 ) -> CorrectionsRead:
     """Return the corrections in a workbook that do not count yet. Reading changes nothing.
 
@@ -73,13 +85,16 @@ def read_rejected(
     rows : mapping
         What is rejected now, from :func:`toolkit.workbook_rejected.rejected_rows`.
     effective, sources : mapping
-        ``billing.*`` as they count now, with corrections, and as BluBilling gave them.
+        ``billing.*`` as they count now, with corrections, and as BluBilling gave them; of these
+        ``ledger.crosswalk`` too.
     corrections : pandas.DataFrame
         ``mapping.corrections``: those that stand.
     workspace_id : str
         The workspace.
     who : str
         Who reads it back: an own correction may be changed by the same workbook, another's is a conflict.
+    cutover : datetime.date, optional
+        The cutover date: no correction carries a row across it.
 
     Raises
     ------
@@ -89,7 +104,8 @@ def read_rejected(
     book = open_book(Path(path))
     written = _written(book, Path(path), workspace_id)
     standing = {(row["table"], row["key"], row["column"]): row for row in to_rows(corrections)}
-    reading = _Reading(Path(path).name, rows, written, standing, who)
+    no = partial(barred, tables=sources, cutover=cutover)
+    reading = _Reading(Path(path).name, rows, written, standing, who, no)
     for table, title in TITLES.items():
         if title in book.sheetnames:
             by_key = [_by_key(tables, table) for tables in (effective, sources)]
@@ -148,6 +164,7 @@ class _Line:
     number: int
     key: str
     cells: Mapping[str, Any]
+    broken: tuple[str, str, str] | None
 
     @property
     def texts(self) -> dict[str, str | None]:
@@ -163,6 +180,7 @@ class _Reading:
     written: _Written
     standing: Mapping[tuple[str, str, str], Mapping[str, Any]]
     who: str
+    barred: Callable[[Mapping[str, Any]], tuple[str, str] | None]
     corrections: list[dict[str, Any]] = field(default_factory=list)
     found: list[dict[str, str | None]] = field(default_factory=list)
     unchanged: int = 0
@@ -202,7 +220,13 @@ class _Reading:
         for heading in unknown:
             message = f"the table has no column {heading}: it was not read"
             self.report("warning", "unknown_column", message, table, column=heading)
-        lines = list(self._lines(page, table, number, places))
+        lines = []
+        for line in self._lines(page, table, number, places):
+            if line.broken is None:
+                lines.append(line)
+            else:
+                rule, message, column = line.broken
+                self.report("error", rule, message, table, line, column)
         counted = Counter(line.key for line in lines)
         for line in lines:
             if counted[line.key] > 1 and self._edited(table, line):
@@ -216,8 +240,9 @@ class _Reading:
         for cells in page.iter_rows(min_row=header + 1):
             by_name: dict[str, Any] = {name: cells[place] for name, place in places.items()}
             key = {name: text_of(by_name[name]) for name in TABLES[table].key}
-            if any(part is not None for part in key.values()):
-                yield _Line(int(cells[0].row or 0), row_key(table, key), by_name)
+            broken = next(_broken(by_name), None)
+            if any(part is not None for part in key.values()) or broken is not None:
+                yield _Line(int(cells[0].row or 0), row_key(table, key), by_name, broken)
 
     def _edited(self, table: str, line: _Line) -> list[str]:
         """Return the columns that say something else than when the workbook was written, but for the note.
@@ -236,6 +261,10 @@ class _Reading:
         made = self.standing.get((table, line.key, name))
         attempts = self.written.attempts.get((table, line.key), {})
         return made is not None and made["decided_by"] == self.who and made["job"] in attempts.values()
+
+    def _notes(self, place: Place) -> set[str | None]:
+        """Return the notes of the corrections that stand on a row."""
+        return {made["note"] for cell, made in self.standing.items() if cell[:2] == place}
 
     def _read_line(self, table: str, line: _Line, now: Any, source: Any) -> None:
         place = (table, line.key)
@@ -261,7 +290,7 @@ class _Reading:
             self.corrections += taken
         else:
             self.unchanged += 1
-            if line.texts.get("note"):
+            if line.texts.get("note") not in (None, *self._notes(place)):
                 message = "a note is kept with a correction only: nothing was corrected, so it was not read"
                 self.report("info", "note_without_correction", message, table, line, "note")
 
@@ -305,10 +334,15 @@ class _Reading:
         if text is None and is_corrected:
             text = theirs
         try:
-            wanted = value_text(column, read_value(column, text))
+            value = read_value(column, text)
         except ValueError as error:
             problems.append((name, "not_a_value", f"{name}: {error}"))
             return
+        if other_sign(table, name, source[name], value):
+            message = f"{name}: {text!r} would make another document of it than {theirs!r}"
+            problems.append((name, "other_sign", message))
+            return
+        wanted = value_text(column, value)
         if wanted == counts and not (is_corrected and wanted == theirs):
             return
         before = self.written.texts[table, line.key][name]
@@ -322,8 +356,23 @@ class _Reading:
         if wanted == theirs:
             taken.append({**key, "decision": None, "note": line.texts.get("note")})
             return
-        made = {"value": wanted, "old_value": theirs, "job": job}
-        taken.append({**key, **made, "decision": CORRECTED, "note": line.texts.get("note")})
+        made = {**key, "value": wanted, "old_value": theirs, "job": job}
+        no = self.barred(made)
+        note = line.texts.get("note") or self.standing.get((table, line.key, name), {}).get("note")
+        if no is not None:
+            problems.append((name, no[0], f"{name}: {no[1]}"))
+        elif not (note or "").strip():
+            problems.append(("note", "note_missing", NOTE_MISSING))
+        else:
+            taken.append({**made, "decision": CORRECTED, "note": note})
+
+
+def _broken(cells: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield rule, message and column of the cells that are read and say nothing that can be relied on."""
+    for name, cell in cells.items():
+        bad = broken_cell(cell) if name == "note" or name not in HELP_COLUMNS else None
+        if bad is not None:
+            yield *bad, name
 
 
 def _read_only(name: str, before: str | None) -> tuple[str, str]:

@@ -13,53 +13,76 @@ from typing import Any
 
 import openpyxl
 import pandas as pd
-from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from toolkit.errors import InputFileError
 from toolkit.tables import to_rows
-from toolkit.workbook import put_cell, save_book
-from toolkit.workbook_sheets import SHEETS, from_cell
+from toolkit.workbook_cells import from_cell, to_the_second
+from toolkit.workbook_frame import check_name, lay_out, save_book
+from toolkit.workbook_ink import Ink, Style, put_cell
+from toolkit.workbook_sheets import SHEETS
 
 WIDEST = 60
 NUMBER_FORMATS = {Decimal: "#,##0.00###", int: "0"}
 
 
-def write_table(path: Path, name: str, frame: pd.DataFrame) -> None:
+def write_table(path: Path, name: str, frame: pd.DataFrame) -> Path | None:
     """Write a table to a workbook of one sheet; texts stay texts, amounts are numbers.
 
     Parameters
     ----------
     path : Path
-        The .xlsx file; one that is there is replaced.
+        The .xlsx file; one that is there and says something else is kept under another name.
     name : str
         Declared name: the sheet is called after it.
     frame : pandas.DataFrame
         Any table.
+
+    Returns
+    -------
+    Path or None
+        The name under which the file that was there is kept.
 
     Raises
     ------
     InputFileError
         The file is no .xlsx or cannot be written.
     """
-    if path.suffix.lower() != ".xlsx":
-        raise InputFileError(str(path), "a workbook's name ends in .xlsx")
-    book = openpyxl.Workbook()
-    page = book.worksheets[0]
-    page.title = name[:31]
-    widths = [len(column) for column in frame.columns]
-    for column, heading in enumerate(frame.columns, start=1):
-        put_cell(page, 1, column, heading).font = Font(bold=True)
-    for number, row in enumerate(to_rows(frame), start=2):
-        for column, value in enumerate(row.values(), start=1):
-            shown = ", ".join(value) if isinstance(value, list) else value
-            put_cell(page, number, column, shown, NUMBER_FORMATS.get(type(shown)))
-            widths[column - 1] = max(widths[column - 1], len(str(shown or "")))
-    for column, width in enumerate(widths, start=1):
-        page.column_dimensions[get_column_letter(column)].width = min(WIDEST, width + 2)
-    page.freeze_panes = "A2"
-    page.auto_filter.ref = page.dimensions
-    save_book(book, path)
+    return write_frames(path, {name: frame})
+
+
+def write_frames(path: Path, frames: Mapping[str, pd.DataFrame]) -> Path | None:
+    """Write tables to a workbook, a sheet each; texts stay texts, amounts are numbers.
+
+    Any file may be there, a filled mapping workbook even: it is kept, unless it says the same to the letter.
+
+    Returns
+    -------
+    Path or None
+        The name under which the file that was there is kept.
+
+    Raises
+    ------
+    InputFileError
+        The file is no .xlsx or cannot be written.
+    """
+    check_name(path)
+    book, ink = openpyxl.Workbook(), Ink()
+    book.remove(book.worksheets[0])
+    for title, frame in frames.items():
+        page = book.create_sheet(title[:31])
+        widths = [len(column) for column in frame.columns]
+        for column, heading in enumerate(frame.columns, start=1):
+            ink.write(page, 1, column, heading, Style(bold=True))
+        for number, row in enumerate(to_rows(frame), start=2):
+            for column, value in enumerate(row.values(), start=1):
+                shown = ", ".join(value) if isinstance(value, list) else to_the_second(value)
+                put_cell(page, number, column, shown, NUMBER_FORMATS.get(type(shown)))
+                widths[column - 1] = max(widths[column - 1], len(str(shown or "")))
+        for column, width in enumerate(widths, start=1):
+            page.column_dimensions[get_column_letter(column)].width = min(WIDEST, width + 2)
+        lay_out(page, max(len(frame.columns), 1), len(frame) + 1)
+    return save_book(book, path, keep=True, same_goes=True)
 
 
 def fill_decisions(path: Path, decisions: Iterable[Mapping[str, str]]) -> int:
@@ -86,7 +109,7 @@ def fill_decisions(path: Path, decisions: Iterable[Mapping[str, str]]) -> int:
         sheet = known.get(decision["sheet"])
         if sheet is None:
             raise InputFileError(str(path), f"there is no sheet {decision['sheet']}")
-        key = tuple(decision[name] or None for name in sheet.key)
+        key = tuple(decision.get(name) or None for name in sheet.key)
         columns, rows = places[sheet.title]
         if key not in rows:
             raise InputFileError(str(path), f"the sheet {sheet.title} has no row {' / '.join(map(str, key))}")

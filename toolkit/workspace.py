@@ -7,43 +7,47 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from toolkit import workspace_config as config
-from toolkit.errors import UsageError, WorkspaceError
+from toolkit.errors import UsageError
 from toolkit.import_plan import import_jobs, scope
+from toolkit.late import late
 from toolkit.ledger import Ledger, local_now
 from toolkit.settings import Settings
-from toolkit.tables import to_arrow, to_rows
-from toolkit.workspace_files import Packing, file_name, open_packed, save_packed, write_atomically
+from toolkit.tables import to_arrow
+from toolkit.workspace_files import Packing, open_packed, save_packed
+from toolkit.workspace_identity import Identity
 from toolkit.workspace_lock import LOCK_TIMEOUT, reserved, writer_lock
 from toolkit.workspace_making import copy, first_settings, make, new_config, open_ledger
 from toolkit.workspace_place import require_here
 from toolkit.workspace_queue import (
     PILOT_DOCUMENTS,
     QueueResult,
+    approve_jobs,
     queue_plan,
     require_movable_cutover,
-    require_pilot,
     require_unattended,
 )
-from toolkit.workspace_qwc import build_qwc
 from toolkit.workspace_tables import Tables, read_table, require_table, table_path, write_table
 from toolkit.workspace_views import APPROVED, ledger_table, write_view, write_views
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from toolkit import workspace_unchanged
     from toolkit.transform import Plan
+else:  # a server that starts again plans nothing
+    workspace_unchanged = late("toolkit.workspace_unchanged")
 
 __all__ = ["PILOT_DOCUMENTS", "QueueResult", "Tables", "Workspace", "local_now"]
 
 
-class Workspace:
+class Workspace(Identity):
     """One company's folder.
 
     Parameters
@@ -64,13 +68,10 @@ class Workspace:
     def __init__(
         self, path: str | Path, *, clock: Callable[[], dt.datetime] = local_now, read_only: bool = False
     ) -> None:
-        self.path = Path(path)
-        self.read_only = read_only
+        super().__init__(Path(path), read_only=read_only)
         self._clock = clock
         self._opening = threading.Lock()
         self._ledger: Ledger | None = None
-        self._config_stamp: tuple[int, int] | None = None
-        self._config = self._load()
 
     @classmethod
     def create(
@@ -123,47 +124,7 @@ class Workspace:
         write_views(folder, workspace.ledger)
         return workspace
 
-    # --- whose it is ----------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """The workspace's id, which its ledger has too."""
-        return self._load().id
-
-    @property
-    def company(self) -> str:
-        """Our label of the company."""
-        return self._load().company
-
-    @property
-    def user(self) -> str:
-        """The Web Connector's user."""
-        return self._load().user
-
-    @property
-    def url(self) -> str:
-        """The Web Connector's endpoint, ending in ``/``."""
-        return self._load().url
-
-    @property
-    def owner_id(self) -> str:
-        """The OwnerID, a GUID in braces."""
-        return self._load().owner_id
-
-    @property
-    def file_id(self) -> str:
-        """The FileID, a GUID in braces."""
-        return self._load().file_id
-
-    @property
-    def rehearsal(self) -> bool:
-        """Whether it is bound to a copy of the company file, for practice."""
-        return self._load().rehearsal
-
-    @property
-    def settings(self) -> Settings:
-        """The settings as they are now, whoever changed them."""
-        return self._load().settings
+    # --- the ledger and the settings ------------------------------------------------------------------
 
     @property
     def ledger(self) -> Ledger:
@@ -193,10 +154,6 @@ class Workspace:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    def verify_password(self, user: str, password: str) -> bool:
-        """Return whether these are the Web Connector's user and password, in constant time."""
-        return config.verify(self._load(), user, password)
 
     def set(self, key: str, text: str) -> Settings:
         """Change a setting and return them all.
@@ -315,21 +272,6 @@ class Workspace:
         """Open a saved answer (``.xml``, ``.gz`` or ``.zst``); a relative path starts at the workspace."""
         return open_packed(self.path / path)
 
-    # --- the Web Connector ----------------------------------------------------------------------------
-
-    def qwc(self) -> bytes:
-        """Return the ``.qwc`` file that the user adds to the Web Connector."""
-        made = {name: getattr(self, name) for name in ("company", "user", "url", "owner_id", "file_id")}
-        return build_qwc(**made, rehearsal=self.rehearsal, poll_minutes=self.settings["poll_minutes"])
-
-    def write_qwc(self) -> Path:
-        """Write ``<company>.qwc`` and return its path."""
-        self._require_writable()
-        path = self.path / f"{file_name(self.company, 'company')}.qwc"
-        data = self.qwc()
-        write_atomically(path, lambda file: file.write(data))
-        return path
-
     # --- the queue ------------------------------------------------------------------------------------
 
     def queue_import(
@@ -379,32 +321,36 @@ class Workspace:
         Raises
         ------
         UsageError
-            Approved, but larger than a pilot may be. Nothing is queued.
+            Approved, but larger than a pilot may be, or not what would be planned now. Nothing is queued.
         """
         self._require_writable()
         require_here(self.path, self.ledger)
-        result = queue_plan(self.ledger, self.settings, plan, approved_by)
+        result = queue_plan(self.ledger, self.settings, self.tables(), plan, approved_by)
         if result.approved:
             self._write_view(APPROVED)
         return result
 
-    def approve(self, job: int, who: str, note: str = "") -> None:
-        """Let an export job go.
+    def approve(self, job: int | Iterable[int], who: str, note: str = "") -> None:
+        """Let an export job go, or several of them: all or none.
+
+        Each is planned anew, and goes only as it would be planned now.
 
         Raises
         ------
         UsageError
-            It is the first one and larger than a pilot may be.
+            A draft is not what would be planned now, or the first export is larger than a pilot may be.
         IllegalTransition
-            It is no draft.
+            One is no draft.
         """
         self._require_writable()
         require_here(self.path, self.ledger)
-        if self.ledger.job(job).status == "draft":
-            rows = to_rows(self.ledger.operations(job))
-            require_pilot(self.ledger, self.settings, rows, f"job {job}")
-        self.ledger.approve(job, who, note)
+        jobs = list(dict.fromkeys(job)) if isinstance(job, Iterable) else [job]
+        approve_jobs(self.ledger, self.settings, self.tables(), jobs, who, note)
         self._write_view(APPROVED)
+
+    def changed_since(self, job: int) -> list[str]:
+        """Return in words what of a draft would not be planned so now: why it would not be approved."""
+        return workspace_unchanged.changed_since(self.ledger, self.settings, self.tables(), job)
 
     def copy_to(self, path: str | Path, *, password: str | None = None) -> Workspace:
         """Return a copy of the workspace, marked as a rehearsal, to try things on: this one is not touched.
@@ -428,21 +374,5 @@ class Workspace:
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _load(self) -> config.Config:
-        """Read ``workspace.toml`` where it changed: a server sees at once what a command has set."""
-        try:
-            found = (self.path / config.FILE).stat()
-            stamp = (found.st_mtime_ns, found.st_size)
-        except OSError:
-            stamp = None
-        if stamp is None or stamp != self._config_stamp:
-            self._config = config.load(self.path)
-            self._config_stamp = stamp
-        return self._config
-
     def _write_view(self, name: str) -> None:
         write_view(self.path, self.ledger, name)
-
-    def _require_writable(self) -> None:
-        if self.read_only:
-            raise WorkspaceError(f"{self.path} was opened for reading only")

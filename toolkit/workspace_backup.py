@@ -1,7 +1,7 @@
 """One file with all of a workspace that cannot be made again: the ledger, the decisions and the settings.
 
 A zip with a manifest: what it is of, when it was taken, and the hash of each member. What QuickBooks
-or BluBilling gives again, answers and tables, goes in on request only.
+or BluBilling gives again, answers and tables, goes in on request only; the file of passwords never does.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from toolkit.ledger_migrations import copy_database
 from toolkit.workspace_files import NewFile
 from toolkit.workspace_making import FOLDERS, LEDGER_FILE, open_ledger
 
-__all__ = ["Manifest", "backup", "open_backup", "read_manifest", "require_sound"]
+__all__ = ["CUSTOMERS_FILE", "Manifest", "backup", "open_backup", "read_manifest", "require_sound"]
 
 VERSION = 1
 MANIFEST = "manifest.json"
 FORMAT = "toolkit backup"
+CUSTOMERS_FILE = "carry_forward_customers.csv"
+"""The one file that no backup takes along, since it holds passwords; nor what is kept of it."""
+
 _TABLES = ("inbox", "quickbooks", "billing", "reports")
 """Folders that only a whole backup has."""
 _PIECE = 1 << 20
@@ -129,7 +132,9 @@ def _members(place: Path, whole: bool, target: Path) -> Iterator[tuple[str, Path
     if whole:
         found += [path for name in _TABLES for path in (place / name).rglob("*")]
     for path in sorted(found):
-        if path.is_file() and path.suffix != ".tmp" and path.resolve() != target.resolve():
+        # Its passwords stand in that file and nowhere else: a backup is handed on.
+        secret = path.name.startswith(f"{Path(CUSTOMERS_FILE).stem}.")
+        if path.is_file() and path.suffix != ".tmp" and path.resolve() != target.resolve() and not secret:
             yield path.relative_to(place).as_posix(), path
 
 

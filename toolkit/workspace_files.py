@@ -9,15 +9,18 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from toolkit.crash_points import AFTER_FILE, BEFORE_FILE, reached
+from toolkit.errors import InputFileError
 from toolkit.late import pa
 
 _PIECE = 1 << 20
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the ends of lines
 _RENAME_TRIES = 20
 _RENAME_PAUSE = 0.1
 # Names that Windows keeps for devices, whatever follows the dot.
@@ -58,15 +61,17 @@ class NewFile:
             os.fsync(self.file.fileno())
             self.file.close()
 
-    def commit(self, path: Path | None = None) -> None:
-        """Take the place, or ``path`` instead."""
+    def commit(self, path: Path | None = None, *, keep: bool = False) -> Path | None:
+        """Take the place, or ``path`` instead; return where the file there is kept, if it is."""
         self.seal()
         place = path or self.path
         if place.parent != self._temporary.parent:
             place.parent.mkdir(parents=True, exist_ok=True)
-        put_in_place(self._temporary, place)
+        with kept_beside(place, keep=keep) as kept:
+            put_in_place(self._temporary, place)
         sync_folder(place.parent)
         reached(AFTER_FILE)
+        return kept
 
     def discard(self) -> None:
         """Leave everything as it was; after :meth:`commit` it does nothing."""
@@ -76,7 +81,7 @@ class NewFile:
             self._temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, keep: bool = False) -> Path | None:
     """Write a file so that a crash leaves the old one or the new one, never a part.
 
     Parameters
@@ -85,14 +90,84 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         The file; its folder is made where it is absent.
     write : callable
         Takes the open file and writes to it.
+    keep : bool
+        Keep a file that is there beside it, under a name of its own: a person may have worked in it.
+
+    Returns
+    -------
+    Path or None
+        The name under which the file that was there is kept.
     """
     new = NewFile(path)
     try:
         write(new.file)
-        new.commit()
+        return new.commit(keep=keep)
     except BaseException:
         new.discard()
         raise
+
+
+@contextlib.contextmanager
+def kept_beside(path: Path, *, keep: bool = True) -> Iterator[Path | None]:
+    """Give the file that is there a second name while another takes its first one; yield that, or ``None``.
+
+    The file keeps its first name until the other has it. Where that fails, the second name is gone again:
+    everything is as it was.
+
+    Parameters
+    ----------
+    path : Path
+        The place that is taken meanwhile.
+    keep : bool
+        Whether the file is to be kept.
+    """
+    kept = _second_name(path) if keep and path.is_file() else None
+    try:
+        yield kept
+    except BaseException:
+        if kept is not None:
+            kept.unlink(missing_ok=True)
+        raise
+
+
+def _second_name(path: Path) -> Path:
+    """Give a file another name too, which nothing has: name.1.xlsx, name.2.xlsx, ...; return that."""
+    for number in itertools.count(1):
+        name = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        try:
+            name.hardlink_to(path)
+        except FileExistsError:
+            continue
+        except (OSError, NotImplementedError):  # a disk that knows no second names
+            if not _copied(path, name):
+                continue
+        return name
+    raise AssertionError("numbers do not end")
+
+
+def _copied(path: Path, name: Path) -> bool:
+    """Copy a file, rights and all, and put it on the disk; ``False`` where the name is taken."""
+    try:
+        copy = os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600), "wb")
+    except FileExistsError:
+        return False
+    try:
+        with copy, path.open("rb") as file:
+            shutil.copyfileobj(file, copy, _PIECE)
+            copy.flush()
+            os.fsync(copy.fileno())
+        shutil.copystat(path, name)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def require_no_folder(path: Path) -> Path:
+    """Return the place of a file to write, before anything is changed for it; InputFileError at a folder."""
+    if path.is_dir():
+        raise InputFileError(str(path), "it is a folder: name the file to write")
+    return path
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

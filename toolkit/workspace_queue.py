@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import SettingError, UsageError
-from toolkit.late import pd
+from toolkit.counted import counted
+from toolkit.errors import IllegalTransition, SettingError, UsageError
+from toolkit.late import late, pd
 from toolkit.ledger import Ledger
 from toolkit.ledger_records import ENDED_ATTEMPTS, LIST_KINDS, REFRESHES
 from toolkit.settings import Settings
 from toolkit.tables import conform, empty, to_rows
 
 if TYPE_CHECKING:
+    from toolkit import workspace_unchanged
     from toolkit.transform import Plan
+else:
+    workspace_unchanged = late("toolkit.workspace_unchanged")
 
 PILOT_DOCUMENTS = 5
 AUTO_APPROVED = "auto_approve"
@@ -52,17 +56,25 @@ class QueueResult:
     waits: str = ""
 
 
-def queue_plan(ledger: Ledger, settings: Settings, plan: Plan, approved_by: str | None) -> QueueResult:
+def queue_plan(
+    ledger: Ledger,
+    settings: Settings,
+    tables: Mapping[str, pd.DataFrame],
+    plan: Plan,
+    approved_by: str | None,
+) -> QueueResult:
     """Queue a plan; see :meth:`toolkit.workspace.Workspace.queue`."""
     waits = ""
     if approved_by is None and settings["auto_approve"]:
         waits = why_not_unattended(ledger)
         if not waits:
+            workspace_unchanged.require_current(ledger, settings, tables, plan)
             return _queue_unattended(ledger, settings, plan)
     if approved_by is not None:
         _require_pilot_of(ledger, settings, plan.operations)
+        workspace_unchanged.require_current(ledger, settings, tables, plan)
     job, left = ledger.add_export(
-        plan.operations, approved_by=approved_by, meta=_facts(plan, plan.operations)
+        plan.operations, approved_by=approved_by, meta=_facts(plan, plan.operations) | _numbered(settings)
     )
     done = len(plan.operations) - len(left)
     approved = approved_by is not None and job is not None
@@ -84,7 +96,8 @@ def _queue_unattended(ledger: Ledger, settings: Settings, plan: Plan) -> QueueRe
     lefts = [plan.left_out]
     for number, (part, approver) in enumerate(zip(parts, (AUTO_APPROVED, None), strict=True)):
         if len(part):
-            made[number], left = ledger.add_export(part, approved_by=approver, meta=_facts(plan, part))
+            facts = _facts(plan, part) | _numbered(settings)
+            made[number], left = ledger.add_export(part, approved_by=approver, meta=facts)
             counts[number] = len(part) - len(left)
             lefts.append(left)
     return QueueResult(made[0], sum(counts), _both(*lefts), made[0] is not None, made[1], counts[1])
@@ -110,6 +123,27 @@ def _require_pilot_of(ledger: Ledger, settings: Settings, planned: pd.DataFrame)
     known = {row["key"] for row in listed if row["status"] not in ENDED_ATTEMPTS}
     fresh = [row for row in to_rows(planned) if row["key"] not in known]
     require_pilot(ledger, settings, fresh, "the plan")
+
+
+def approve_jobs(
+    ledger: Ledger,
+    settings: Settings,
+    tables: Mapping[str, pd.DataFrame],
+    jobs: Sequence[int],
+    who: str,
+    note: str,
+) -> None:
+    """Let drafts go, all or none; see :meth:`toolkit.workspace.Workspace.approve`."""
+    for job in jobs:
+        if (now := ledger.job(job).status) != "draft":
+            raise IllegalTransition(f"job {job}", now, "queued", "only a draft can be approved")
+    by_job = [to_rows(ledger.operations(job)) for job in jobs]
+    loaded = sum(any(row["record_kind"] not in LIST_KINDS for row in rows) for rows in by_job)
+    named = f"job{'s' if len(jobs) > 1 else ''} {', '.join(map(str, jobs))}"
+    require_pilot(ledger, settings, [row for rows in by_job for row in rows], named, jobs=loaded)
+    workspace_unchanged.require_unchanged(ledger, settings, tables, jobs)
+    for job in jobs:
+        ledger.approve(job, who, note)
 
 
 def queue_draft(ledger: Ledger, plan: Plan) -> QueueResult:
@@ -157,7 +191,8 @@ def require_movable_cutover(ledger: Ledger) -> None:
     if carried or applied:
         raise SettingError(
             "cutover_date",
-            f"{carried:,} documents were carried forward and {applied:,} operations sent by the present one",
+            f"{counted(carried, 'document was', 'documents were')} carried forward and"
+            f" {counted(applied, 'operation')} sent by the present one",
             "it stays; for another date make a new workspace with toolkit init",
         )
 
@@ -221,6 +256,11 @@ def require_unattended(ledger: Ledger) -> None:
         raise SettingError("auto_approve", why, "nothing was changed")
 
 
+def _numbered(settings: Settings) -> dict[str, Any]:
+    """Return the rule that gave the numbers: under another one they are given anew on approval."""
+    return {"number_rule": settings["number_rule"]}
+
+
 def _facts(plan: Plan, operations: pd.DataFrame) -> dict[str, Any]:
     """Return what a person who approves must see: range, counts, totals, warnings."""
     totals: dict[str, dict[str, Any]] = {}
@@ -232,4 +272,12 @@ def _facts(plan: Plan, operations: pd.DataFrame) -> dict[str, Any]:
     warnings = int((plan.findings["severity"] == "warning").sum())
     pilot = bool((plan.left_out["rule"] == "pilot").any())
     facts = {"start": plan.start, "end": plan.end, "switches": plan.switches, "pilot": pilot}
-    return {**facts, "totals": totals, "warnings": warnings}
+    return {**facts, "totals": totals, "warnings": warnings, "held": _held(plan)}
+
+
+def _held(plan: Plan) -> dict[str, list[list[str]]]:
+    """Return the source rows that a person held back, by the reason."""
+    held: dict[str, list[list[str]]] = {}
+    for row in to_rows(plan.left_out[plan.left_out["rule"] == "held"]):
+        held.setdefault(row["reason"], []).append([row["source_table"], row["source_key"]])
+    return held

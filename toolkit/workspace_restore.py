@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import workspace_config as config
+from toolkit.counted import counted
 from toolkit.errors import InputFileError, ToolkitError, UsageError, WorkspaceError
 from toolkit.ledger import local_now
 from toolkit.ledger_migrations import kept_copy
@@ -188,7 +189,8 @@ def _require_no_loss(
             " place, and keeps it"
         ) from error
     if more:
-        listed = ", ".join(f"{count:,} rows of {name}" for name, count in more.items())
+        rows = (counted(count, f"row of {name}", f"rows of {name}") for name, count in more.items())
+        listed = ", ".join(rows)
         raise WorkspaceError(
             f"the ledger in {place} knows more than the backup of {manifest.created_at} ({listed}): restored,"
             " it would not know what was sent since. Restore into another folder to look at it, or use"

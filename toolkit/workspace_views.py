@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.late import pq
 from toolkit.ledger import Ledger
-from toolkit.ledger_views import APPROVED, KEPT, WAIVED
+from toolkit.ledger_views import APPROVED, HELD, KEPT, WAIVED
 from toolkit.tables import to_arrow
 from toolkit.workspace_files import write_atomically
 from toolkit.workspace_tables import STORED, table_path
@@ -34,6 +34,8 @@ def ledger_table(ledger: Ledger, name: str) -> pd.DataFrame:
         KEPT: ledger.decision_rows,
         WAIVED: ledger.waiver_rows,
         APPROVED: ledger.approvals,
+        HELD: ledger.held,
+        "ledger.postings": ledger.postings,
     }
     return views[name]()
 

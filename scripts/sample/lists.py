@@ -139,9 +139,10 @@ class Company:
         self._small_lists()
         self._accounts()
         self.other_names = [
-            {"list_id": self._head()["list_id"], "name": name, "kind": kind}
+            {**self._head(), "kind": kind, "name": name, "is_active": True}
             for name, kind in names.OTHER_NAMES
         ]
+        self.tables["other_names"] = [row for row in self.other_names if row["name"] != names.PLANTED]
         self._items()
         self._customers()
         self._company()

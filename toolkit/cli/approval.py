@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import typer
 from rich.console import Console
 
+from toolkit.cli.shared import typed
 from toolkit.display import money
 from toolkit.ledger import Job
 from toolkit.tables import to_rows
@@ -55,9 +57,10 @@ def _given(ws: Workspace, job: Job) -> dict[str, Any]:
     return {"approved_at": None, "note": None}
 
 
-def show_approval(console: Console, document: Mapping[str, Any]) -> None:
+def show_approval(ctx: typer.Context, console: Console, document: Mapping[str, Any]) -> None:
     """Print what :func:`approval` returned."""
-    file = document["company_file"] or "whichever is open in QuickBooks (fix it: toolkit set company_file)"
+    fix = typed(ctx, "toolkit set company_file")
+    file = document["company_file"] or f"whichever is open in QuickBooks (fix it: {fix})"
     first, last = document["start"], document["end"]
     period = f"{first} to {last}" if last else f"from {first} on" if first else "no period"
     facts = {

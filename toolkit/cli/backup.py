@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from toolkit import workspace_backup, workspace_here, workspace_restore
-from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, folder_named, person
+from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, folder_named, person, quoted, typed
+from toolkit.counted import counted
 from toolkit.errors import UsageError
 from toolkit.workspace import Workspace
 
@@ -39,8 +40,9 @@ def backup(
     }
 
     def show(console: Console) -> None:
+        files = counted(len(manifest.members), "file")
         console.print(
-            f"{file}: {len(manifest.members):,} files of {manifest.company}, ledger and settings among them.",
+            f"{file}: {files} of {manifest.company}, ledger and settings among them.",
             markup=False,
             soft_wrap=True,
         )
@@ -87,7 +89,7 @@ def restore(
             lines.append(f"The ledger that was there is kept: {done.kept}")
         if done.held:
             lines.append(f"On hold: job {', '.join(map(str, done.held))}. Release what QuickBooks lacks.")
-        command = f'toolkit -w "{done.folder}"' if " " in str(done.folder) else f"toolkit -w {done.folder}"
+        command = f"toolkit -w {quoted(done.folder)}"
         lines.append(f"Next: {command} import all, then: {command} reconcile")
         for line in lines:
             console.print(line, markup=False, soft_wrap=True)
@@ -148,7 +150,8 @@ def here(
             if held:
                 console.print(f"On hold: job {', '.join(map(str, held))}. Release what QuickBooks lacks.")
             if other:
-                console.print("Say which it is: toolkit here --moved, --copy or --restored")
+                say = typed(ctx, "toolkit here --moved, --copy or --restored")
+                console.print(f"Say which it is: {say}", markup=False, soft_wrap=True)
 
         emit(ctx, as_json, document, show)
 

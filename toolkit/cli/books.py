@@ -22,7 +22,9 @@ from toolkit.cli.shared import (
     opened,
     person,
     progress_of,
+    typed,
 )
+from toolkit.counted import counted
 from toolkit.display import show_findings, show_left_behind, terminal_table
 from toolkit.errors import UsageError
 from toolkit.tables_left_out import left_out_reason
@@ -60,8 +62,15 @@ def import_(
             for warning in warnings:
                 console.print(f"warning: {warning}", markup=False)
             console.print(f"Queued: job{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}.")
-            console.print("Start `toolkit serve`. On the QuickBooks machine open the Web Connector, tick")
-            console.print(f"{ws.company} and press Update Selected. Then: toolkit jobs", markup=False)
+            serve, jobs = typed(ctx, "toolkit serve"), typed(ctx, "toolkit jobs")
+            console.print(
+                f"Start `{serve}`. On the QuickBooks machine open the Web Connector, tick",
+                markup=False,
+                soft_wrap=True,
+            )
+            console.print(
+                f"{ws.company} and press Update Selected. Then: {jobs}", markup=False, soft_wrap=True
+            )
 
         emit(ctx, as_json, document, show)
 
@@ -118,7 +127,7 @@ def land(
         def show(console: Console) -> None:
             for name, rows in landed.tables.items():
                 if rows:
-                    console.print(f"{name}: {rows:,} row{'' if rows == 1 else 's'}")
+                    console.print(f"{name}: {counted(rows, 'row')}")
             if not landed.records:
                 asked = ", ".join(sorted({status.request for status in landed.statuses}))
                 console.print(f"no record to keep in the answer to {asked or 'nothing'}", markup=False)
@@ -213,7 +222,7 @@ def rehearse(
         def show(console: Console) -> None:
             console.print(f"REHEARSAL of {ws.company}: {report.outcome}", markup=False)
             console.print(
-                "It knows what was imported and no more: names of vendors and employees, say, it does not."
+                "It knows what was imported and no more: a vendor that was entered since, say, it does not."
             )
             for fault in report.faults:
                 console.print(f"  planted: {fault}", markup=False)
@@ -221,7 +230,8 @@ def rehearse(
                 console.print(f"  DIFFERS: {difference}", markup=False)
             if report.differences and faults:
                 chosen = "" if kills is None else f" --kills {kills}"
-                console.print(f"Again: toolkit rehearse --faults {faults} --seed {seed}{chosen}")
+                again = typed(ctx, f"toolkit rehearse --faults {faults} --seed {seed}{chosen}")
+                console.print(f"Again: {again}", markup=False, soft_wrap=True)
             columns = ("id", "kind", "status", "total", "applied", "rejected", "unknown", "skipped")
             console.print(terminal_table(report.jobs, columns))
             if len(report.rejected):

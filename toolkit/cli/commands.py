@@ -61,12 +61,16 @@ COMMANDS: dict[str, Command] = {
     "land": Command("books", "land", "Land saved qbXML answers as quickbooks.* tables."),
     "load": Command("billing", "load", "Load BluBilling's spreadsheets as billing.* tables."),
     "table": Command("table", "table", "Show a table, a plan or the findings, or write it to Excel."),
-    "map": Command("billing", "map_", "Match charges, customers and payment methods."),
+    "map": Command("mapping", "map_", "Match charges, customers and all else to QuickBooks."),
     "add-item": Command("books", "add_item", "Enter an item by hand, without an import."),
     "carry-forward": Command(
-        "billing", "carry_forward", "Write the open invoices for BluBilling, or say why not."
+        "carry", "carry_forward", "Write the open invoices for BluBilling, or say why not."
     ),
-    "export": Command("billing", "export", "Check a date range and queue it as an export job, a draft."),
+    "correct": Command("correct", "correct", "Correct values that the gate stops, before sending."),
+    "export": Command("export", "export", "Check a date range and queue it as an export job, a draft."),
+    "rules": Command("gate", "rules", "List every rule that findings and left-out rows name."),
+    "waive": Command("gate", "waive", "Let a finding through, with who and why."),
+    "posted": Command("posted", "posted", "Enter the TxnID of what was posted by hand."),
     "jobs": Command("queue", "jobs", "List the jobs, the newest last."),
     "show": Command("queue", "show", "Show one job's operations, their qbXML and their history."),
     "approve": Command("queue", "approve", "Approve export jobs: from now on they may be sent."),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from toolkit import workspace_config as config
-from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened
+from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened, typed
 from toolkit.errors import UsageError
 from toolkit.workspace_files import file_name, write_atomically
 from toolkit.workspace_qwc import require_replaceable
@@ -48,13 +48,13 @@ def asked_password() -> str:
         raise UsageError(
             f"no password for the Web Connector: set {PASSWORD_VARIABLE}, or run it in a terminal"
         )
-    typed: str = typer.prompt(
+    entered: str = typer.prompt(
         f"Password of the Web Connector ({SHORTEST_PASSWORD} characters or more)",
         hide_input=True,
         confirmation_prompt=True,
         err=True,
     )
-    return _long_enough(typed)
+    return _long_enough(entered)
 
 
 def _long_enough(password: str) -> str:
@@ -197,7 +197,7 @@ def cert(
 
     with opened(ctx, workspace) as ws:
         made = wc_certificate.make(
-            ws.path / wc_certificate.FOLDER, [*_host(ws, name or []), "localhost"], renew=renew
+            ws.path / wc_certificate.FOLDER, [*_host(ctx, ws, name or []), "localhost"], renew=renew
         )
         document = {
             "certificate": str(made.certificate),
@@ -215,7 +215,7 @@ def cert(
         emit(ctx, as_json, document, show)
 
 
-def _host(ws: Workspace, more: list[str]) -> list[str]:
+def _host(ctx: typer.Context, ws: Workspace, more: list[str]) -> list[str]:
     """Return the names that a certificate is for; ``UsageError`` where nobody asks for one."""
     parts = urlsplit(ws.url)
     if parts.scheme == "https":
@@ -224,7 +224,7 @@ def _host(ws: Workspace, more: list[str]) -> list[str]:
         return more
     raise UsageError(
         f"{ws.url} needs no certificate: https is for a Web Connector on another machine. Say first where it"
-        " finds this one: toolkit qwc --url https://NAME:8085/"
+        f" finds this one: {typed(ctx, 'toolkit qwc --url https://NAME:8085/')}"
     )
 
 

@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, finish, opened, person
-from toolkit.display import show_findings, terminal_table
+from toolkit.cli.shared import (
+    JsonOption,
+    WorkspaceOption,
+    emit,
+    finish,
+    opened,
+    person,
+    quoted,
+    show_kept,
+    show_review,
+    typed,
+)
+from toolkit.counted import counted
+from toolkit.display import show_corrected, show_findings, terminal_table
 from toolkit.errors import UsageError
 from toolkit.late import late, pd
 from toolkit.tables import to_rows
@@ -87,17 +99,19 @@ def _list(ctx: typer.Context, ws: Workspace, job: int | None, write: Path | None
             return
         frame = pd.DataFrame([{name: row[name] for name in _SHOWN} for row in rows])
         console.print(terminal_table(frame, _SHOWN, title="Rejected by QuickBooks", limit=50))
-        after = f"toolkit fix --read {write}" if write else "toolkit fix --write rejected.xlsx"
+        show_kept(console, write, found.kept)
+        after = f"toolkit fix --read {quoted(write)}" if write else "toolkit fix --write rejected.xlsx"
         said = f"Workbook: {write}. Correct the red cells, then: " if write else "Next: "
-        console.print(said + after, markup=False, soft_wrap=True)
+        console.print(said + typed(ctx, after), markup=False, soft_wrap=True)
 
-    emit(ctx, as_json, {"rejected": rows, "file": str(write) if write else None}, show)
+    file, kept = str(write) if write else None, str(found.kept) if found.kept else None
+    emit(ctx, as_json, {"rejected": rows, "file": file, "kept": kept}, show)
 
 
 def _read(ctx: typer.Context, ws: Workspace, read: Path, as_json: bool) -> pd.DataFrame:
     fixed = resubmit.read_fix(ws, read, person())
     withdrawn = sum(row["decision"] is None for row in fixed.read.corrections)
-    document = {
+    document: dict[str, Any] = {
         "corrected": len(fixed.read.corrections) - withdrawn,
         "withdrawn": withdrawn,
         "unchanged": fixed.read.unchanged,
@@ -108,21 +122,16 @@ def _read(ctx: typer.Context, ws: Workspace, read: Path, as_json: bool) -> pd.Da
     }
 
     def show(console: Console) -> None:
-        console.print(
-            f"{document['corrected']} values corrected and {withdrawn} corrections withdrawn by {read}; "
-            f"{fixed.read.unchanged} rows say nothing new.",
-            markup=False,
-            soft_wrap=True,
-        )
+        taken = document["corrected"]
+        show_corrected(console, read, taken, withdrawn, fixed.read.unchanged)
         show_findings(console, fixed.findings)
         if to_rows(fixed.queued.left_out):
             console.print(terminal_table(fixed.queued.left_out, _LEFT_OUT, title="Stays behind", limit=50))
         if fixed.queued.job is None:
             console.print("Nothing to send again.")
             return
-        console.print(f"Job {fixed.queued.job}: {fixed.queued.operations:,} operations, a draft.")
-        number = fixed.queued.job
-        console.print(f"Review: toolkit show {number}   Approve: toolkit approve {number}")
+        console.print(f"Job {fixed.queued.job}: {counted(fixed.queued.operations, 'operation')}, a draft.")
+        show_review(ctx, console, fixed.queued.job)
 
     emit(ctx, as_json, document, show)
     return fixed.findings

@@ -10,15 +10,14 @@ from rich.console import Console
 
 from toolkit import qbxml_io
 from toolkit.cli.approval import approval, show_approval
-from toolkit.cli.shared import JobArguments, JsonOption, WorkspaceOption, emit, finish, opened, person
+from toolkit.cli.shared import JobArguments, JsonOption, WorkspaceOption, emit, finish, opened, person, typed
+from toolkit.counted import counted
 from toolkit.display import terminal_table
 from toolkit.errors import UsageError
 from toolkit.ledger_jobs import in_flight
-from toolkit.ledger_records import LIST_KINDS
 from toolkit.tables import to_rows
 from toolkit.wc_support import error_of
 from toolkit.workspace import Workspace
-from toolkit.workspace_queue import require_pilot
 
 JOB_KEYS = ("id", "kind", "status", "total", "applied", "rejected", "unknown", "skipped", "message")
 SHOWN = {
@@ -47,6 +46,8 @@ def jobs(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonOpt
         last = None if session is None else {"at": session.seen_at, "error": wrong or None}
         document = {"jobs": frame[list(JOB_KEYS)], "last_session": last}
         columns = {name: name for name in JOB_KEYS} | {"total": "records"}
+        if all(row["message"] in (None, counted(row["total"] or 0, "record")) for row in to_rows(frame)):
+            del columns["message"]  # it says what stands under records already
 
         def people(console: Console) -> None:
             console.print(terminal_table(frame, columns, limit=50))
@@ -99,9 +100,11 @@ def show(
             said = f" ({found.message})" if found.message else ""
             console.print(f"job {found.id}, {found.kind}: {found.status}{said}", markup=False)
             if about:
-                show_approval(console, about)
+                show_approval(ctx, console, about)
             for query in document["queries"]:
-                console.print(f"  {query['name']}: {query['status']}, {query['records'] or 0:,} records")
+                console.print(
+                    f"  {query['name']}: {query['status']}, {counted(query['records'] or 0, 'record')}"
+                )
             if len(frame):
                 console.print(terminal_table(frame, SHOWN, limit=200))
             for step in document.get("job_history", ()):
@@ -202,10 +205,10 @@ def _change(
     with opened(ctx, workspace) as ws:
         chosen = list(dict.fromkeys(numbers))
         _require_all(ws, chosen, verb)
-        for number in chosen:
-            if verb == "approve":
-                ws.approve(number, person(), note)
-            else:
+        if verb == "approve":
+            ws.approve(chosen, person(), note)
+        else:
+            for number in chosen:
                 getattr(ws.ledger, verb)(number, person())
         rows = [row for row in to_rows(ws.read("ledger.jobs")) if row["id"] in chosen]
         found = {number: ws.ledger.job(number) for number in chosen}
@@ -219,9 +222,9 @@ def _change(
             for row in rows:
                 console.print(f"job {row['id']}, {row['kind']}: {row['status']}", markup=False)
                 if row["id"] in approvals:
-                    show_approval(console, approvals[row["id"]])
+                    show_approval(ctx, console, approvals[row["id"]])
             if verb == "approve":
-                console.print("Next: toolkit serve")
+                console.print(f"Next: {typed(ctx, 'toolkit serve')}", markup=False, soft_wrap=True)
 
         listed = [
             {key: row[key] for key in JOB_KEYS}
@@ -238,13 +241,7 @@ def _require_all(ws: Workspace, numbers: list[int], verb: str) -> None:
         status = ws.ledger.job(number).status
         if status not in states:
             raise UsageError(f"job {number} is {status}: {why}")
-    if verb == "approve":
-        by_job = [to_rows(ws.ledger.operations(number)) for number in numbers]
-        rows = [row for listed in by_job for row in listed]
-        loaded = sum(any(row["record_kind"] not in LIST_KINDS for row in listed) for listed in by_job)
-        named = f"job{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
-        require_pilot(ws.ledger, ws.settings, rows, named, jobs=loaded)
-    elif verb in ("hold", "cancel"):
+    if verb in ("hold", "cancel"):
         wanted = "held" if verb == "hold" else "cancelled"
         with ws.ledger.reading() as connection:
             for number in numbers:
@@ -265,6 +262,8 @@ def approve(
     """Approve export jobs: from now on they may be sent.
 
     It prints what goes to which company. The first export of a workspace is a pilot: five documents at most.
+    A draft that would be planned otherwise by now is refused, with the rows that changed: cancel it and
+    export again.
 
     Example: toolkit approve 5 --note "backup acme-2026-01-31.qbb"
     """
@@ -313,5 +312,5 @@ def undo(
     """
     raise UsageError(
         f"undo is not there yet, job {job} is unchanged: void or delete its documents in QuickBooks by hand "
-        f"(toolkit show {job} lists them)"
+        f"({typed(ctx, f'toolkit show {job}')} lists them)"
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, finish, opened, person
+from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, finish, opened, person, show_kept, typed
+from toolkit.counted import counted
 from toolkit.display import money, show_findings, terminal_table
 from toolkit.display_steps import show_tie_out
 from toolkit.errors import UsageError
@@ -19,11 +21,13 @@ from toolkit.late import late
 from toolkit.tables import from_rows, to_rows
 
 if TYPE_CHECKING:
-    from toolkit import cutover, requeue, tie_outs
+    from toolkit import cutover, cutover_export, requeue, tie_outs, workbook_plan
+    from toolkit.reconcile import TieOut
     from toolkit.reconcile_absent import Absent
 else:
     cutover, requeue = late("toolkit.cutover"), late("toolkit.requeue")
-    tie_outs = late("toolkit.tie_outs")
+    tie_outs, workbook_plan = late("toolkit.tie_outs"), late("toolkit.workbook_plan")
+    cutover_export = late("toolkit.cutover_export")
 
 ABSENT = {
     "key": "record",
@@ -39,9 +43,15 @@ HANGING = {"key": "record", "status": "status", "amount": "amount", "needs": "ha
 SECTION = "Applied here, absent in QuickBooks"
 
 
+ToOption = Annotated[
+    Path | None, typer.Option("--to", help="Write it to a workbook, with what is posted by hand.")
+]
+
+
 def reconcile(
     ctx: typer.Context,
     refresh: Annotated[bool, typer.Option("--refresh", help="Queue a re-read of all that was sent.")] = False,
+    to: ToOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,6 +68,7 @@ def reconcile(
         job = cutover.queue_refresh(ws) if refresh else None
         result = cutover.tie_out(ws)
         absent = requeue.list_absent(ws)
+        aside = None if to is None else workbook_plan.write_tie_out(to, result, cutover_export.by_hand(ws))
         kept = tie_outs.keep_tie_out(ws, result, person())
         _, corrections = cutover.corrected_tables(ws)
         findings = import_findings(ws, "reconcile")
@@ -72,6 +83,8 @@ def reconcile(
             "corrections": corrections,
             "findings": findings,
             "refresh_job": job,
+            "file": str(to) if to else None,
+            "file_kept": str(aside) if aside else None,
         }
 
         def people(console: Console) -> None:
@@ -79,30 +92,39 @@ def reconcile(
                 show_tie_out(console, result)
             else:
                 console.print("Nothing was sent or carried yet, so there is nothing to tie out.")
-            show_absent(console, absent)
-            if kept.new or (kept.state == "open" and result.ties and len(result.totals)):
-                said = {"ties": "Kept for auto_approve", "differs": "Kept", "open": "Not kept"}
-                console.print(f"{said[kept.state]}: {kept.why}.", markup=False)
+            show_kept(console, to, aside)
+            show_absent(ctx, console, absent)
+            _show_kept_tie_out(console, result, kept)
             if len(corrections):
                 console.print("The source counts with these corrections:")
                 show_findings(console, corrections)
             if len(findings):
                 show_findings(console, findings)
             if job:
-                console.print(f"Job {job} reads it all again: run the Web Connector, then toolkit reconcile")
+                after = typed(ctx, "toolkit reconcile")
+                reads = f"Job {job} reads it all again: run the Web Connector, then {after}"
+                console.print(reads, markup=False, soft_wrap=True)
 
         emit(ctx, as_json, document, people)
     finish(failed=not result.ties)
 
 
-def show_absent(console: Console, absent: Absent) -> None:
+def _show_kept_tie_out(console: Console, result: TieOut, kept: tie_outs.Kept) -> None:
+    """Print whether the tie-out was kept, for runs without a person, where that is news."""
+    if kept.new or (kept.state == "open" and result.ties and len(result.totals)):
+        said = {"ties": "Kept for auto_approve", "differs": "Kept", "open": "Not kept"}
+        console.print(f"{said[kept.state]}: {kept.why}.", markup=False)
+
+
+def show_absent(ctx: typer.Context, console: Console, absent: Absent) -> None:
     """Print what is applied here and absent in QuickBooks, and what hangs on it."""
     if not len(absent.records):
         return
     _show_records(console, to_rows(absent.records), limit=50)
     _show_hanging(console, to_rows(absent.hanging))
     if absent.records["proved"].any():
-        console.print('Release what was lost: toolkit requeue --all-absent --note "restored from BACKUP"')
+        release = typed(ctx, 'toolkit requeue --all-absent --note "restored from BACKUP"')
+        console.print(f"Release what was lost: {release}", markup=False, soft_wrap=True)
 
 
 def requeue_(
@@ -146,11 +168,13 @@ def requeue_(
             "released_by": who if done else None,
             "note": note,
         }
-        emit(ctx, as_json, document, lambda console: _show_choice(console, choice, done, skipped))
+        emit(ctx, as_json, document, lambda console: _show_choice(ctx, console, choice, done, skipped))
     finish(failed=bool(choice.stay))
 
 
-def _show_choice(console: Console, choice: requeue.Choice, done: bool, skipped: Sequence[str]) -> None:
+def _show_choice(
+    ctx: typer.Context, console: Console, choice: requeue.Choice, done: bool, skipped: Sequence[str]
+) -> None:
     """Print what is released, or would be, and what stays."""
     if choice.rows:
         _show_records(console, choice.rows, limit=200)
@@ -169,9 +193,12 @@ def _show_choice(console: Console, choice: requeue.Choice, done: bool, skipped: 
         console.print("Nothing was changed. Release them: the same command with --note and --yes")
         return
     if skipped:
-        console.print(f"{len(skipped)} pending operations were skipped: {', '.join(skipped[:5])}")
+        were = counted(len(skipped), "pending operation was", "pending operations were")
+        console.print(f"{were} skipped: {', '.join(skipped[:5])}")
     console.print("Released. Nothing is queued or sent yet.")
-    console.print("Next: toolkit export, review the draft, then toolkit approve (or cancel) it")
+    export, approve = typed(ctx, "toolkit export"), typed(ctx, "toolkit approve")
+    after = f"Next: {export}, review the draft, then {approve} (or cancel) it"
+    console.print(after, markup=False, soft_wrap=True)
 
 
 def _show_records(console: Console, rows: Sequence[Mapping[str, Any]], limit: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened, person
+from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened, person, typed
 from toolkit.errors import UsageError
 from toolkit.tables import to_rows
 from toolkit.workspace import Workspace
@@ -65,7 +65,10 @@ def resolve(
             if waiting:
                 console.print(f"{len(waiting)} hang on it: {', '.join(waiting[:5])}", markup=False)
             if done.status != "applied" or waiting:
-                console.print("Next: toolkit export, which takes up what was skipped")
+                following = typed(ctx, "toolkit export")
+                console.print(
+                    f"Next: {following}, which takes up what was skipped", markup=False, soft_wrap=True
+                )
 
         emit(ctx, as_json, document, people)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import typer
 
 from toolkit import __version__, event_log
-from toolkit.cli.shared import WorkspaceOption, opened
+from toolkit.cli.shared import WorkspaceOption, opened, typed_in
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def serve(
             gc.freeze()
             gc.enable()
             missed = None if behind_proxy else _missed(ws.url, server.url, host, any_port=port == 0)
-            _serve(server, ws, missed, behind_proxy=behind_proxy)
+            _serve(server, ws, typed_in(ctx, missed or ""), behind_proxy=behind_proxy)
         typer.echo("Stopped.")
     finally:
         gc.enable()
@@ -156,7 +156,7 @@ def _missed(url: str, here: str, host: str, *, any_port: bool) -> str | None:
     return f"the Web Connector looks for {url}, and this server is at {here}: {todo}"
 
 
-def _serve(server: Server, ws: Workspace, missed: str | None, *, behind_proxy: bool) -> None:
+def _serve(server: Server, ws: Workspace, missed: str, *, behind_proxy: bool) -> None:
     """Say where it listens, and wait until it is told to stop."""
     try:
         typer.echo(f"Listening on {server.url} for {ws.company}{' (REHEARSAL)' if ws.rehearsal else ''}")

@@ -12,7 +12,17 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from toolkit.cli.connect import asked_password
-from toolkit.cli.shared import JsonOption, WorkspaceOption, console, day, emit, finish, opened
+from toolkit.cli.shared import (
+    JsonOption,
+    WorkspaceOption,
+    console,
+    day,
+    emit,
+    finish,
+    opened,
+    quoted,
+    typed_in,
+)
 from toolkit.settings import SETTINGS, UNSET
 from toolkit.workspace import Workspace
 from toolkit.workspace_making import require_vacant
@@ -74,7 +84,7 @@ def init(
         }
 
         def show(console: Console) -> None:
-            where = f'"{ws.path}"' if " " in str(ws.path) else str(ws.path)
+            where = quoted(ws.path)
             console.print(f"Workspace {ws.path} is ready.", markup=False, soft_wrap=True)
             console.print(
                 f"Add {qwc} to the Web Connector on the QuickBooks machine.", markup=False, soft_wrap=True
@@ -142,7 +152,9 @@ def doctor(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonO
         def show(console: Console) -> None:
             listed = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
             for check in checks:
-                listed.add_row("good" if check.good else "MEND", escape(f"{check.name}: {check.message}"))
+                listed.add_row(
+                    "good" if check.good else "MEND", escape(f"{check.name}: {typed_in(ctx, check.message)}")
+                )
             console.print(listed)
 
         emit(ctx, as_json, document, show)
@@ -152,17 +164,21 @@ def doctor(ctx: typer.Context, workspace: WorkspaceOption = None, as_json: JsonO
 def demo(
     ctx: typer.Context,
     directory: Annotated[Path, typer.Argument(help="Folder of the demo workspace.")] = Path("data/demo"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a demo in which somebody worked, too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole cutover on the fictional sample company.
 
-    Against the rehearsal QuickBooks, over real HTTP on this machine; the workspace stays.
+    Against the rehearsal QuickBooks, over real HTTP on this machine; the workspace stays. The next demo
+    replaces it while nobody worked in it.
 
     Example: toolkit demo data/demo
     """
     from toolkit import demo as demonstration
 
     quiet = as_json or ctx.obj.as_json
-    result = demonstration.run(directory, console=None if quiet else console())
+    result = demonstration.run(directory, console=None if quiet else console(), force=force)
     if quiet:
         emit(ctx, True, result.document(), lambda console: None)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import glob
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from toolkit import person as people
 from toolkit.errors import ToolkitError, UsageError, WorkspaceMoved
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def progress_of(what: str, *, as_json: bool) -> Iterator[Callable[[int], object]
 
 def person() -> str:
     """Return who is at the keyboard, for decisions and approvals."""
-    return getpass.getuser()
+    return people.person()
 
 
 def named_workspace(ctx: typer.Context, workspace: Path | None) -> Path | None:
@@ -115,6 +116,33 @@ def opened(ctx: typer.Context, workspace: Path | None) -> Iterator[Workspace]:
         yield ws
     finally:
         ws.close()
+
+
+def typed(ctx: typer.Context, command: str) -> str:
+    """Return a command as it can be typed here: with the -w that was needed for this one.
+
+    One that the environment names needs none.
+    """
+    workspace = ctx.params.get("workspace") or ctx.obj.workspace
+    return (
+        command if workspace is None else command.replace("toolkit ", f"toolkit -w {quoted(workspace)} ", 1)
+    )
+
+
+def typed_in(ctx: typer.Context, text: str) -> str:
+    """Return a text in which each command between backticks can be typed here, as :func:`typed` has it."""
+    return re.sub(r"`(toolkit (?!-w )[^`]*)", lambda found: f"`{typed(ctx, found[1])}", text)
+
+
+def quoted(path: Path) -> str:
+    """Return a path as it can be typed: one with a blank in quotation marks."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
+def show_review(ctx: typer.Context, console: Console, draft: int) -> None:
+    """Print how a draft is looked at and approved."""
+    review, approve = (typed(ctx, f"toolkit {verb} {draft}") for verb in ("show", "approve"))
+    console.print(f"Review: {review}   Approve: {approve}", markup=False, soft_wrap=True)
 
 
 def expanded(files: Iterable[Path]) -> list[Path]:
@@ -169,3 +197,9 @@ def finish(findings: pd.DataFrame | None = None, *, failed: bool = False) -> NoR
     """Leave with 1 where there is an error finding or a failure, else with 0."""
     errors = findings is not None and bool((findings["severity"] == "error").any())
     raise typer.Exit(EXIT_FINDINGS if errors or failed else EXIT_DONE)
+
+
+def show_kept(console: Console, path: Path | None, kept: Path | None) -> None:
+    """Print under which name the file is kept that a new workbook took the place of."""
+    if path is not None and kept is not None:
+        console.print(f"{path} was there already: kept as {kept}", markup=False, soft_wrap=True)

@@ -11,7 +11,8 @@ import typer
 from rich.cells import cell_len
 from rich.console import Console
 
-from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, opened
+from toolkit.cli.shared import JsonOption, WorkspaceOption, emit, named_workspace, opened, show_kept
+from toolkit.counted import counted
 from toolkit.display import columns_for_people, show_findings, terminal_table
 from toolkit.errors import UsageError
 from toolkit.import_age import imports_of
@@ -27,7 +28,7 @@ else:
 
 EVERYTHING = {"new": True, "customers": True, "invoices": True, "payments": True, "credits": True}
 WIDEST_CELL = 40
-MACHINE_MADE = ("list_id", "txn_id", "fields", "expected")  # they say little to people
+MACHINE_MADE = ("list_id", "txn_id", "fields", "expected", "qbxml")  # they say little to people
 _MATCHED = ("status", "reason", "suggestion", "score")
 FIRST = {
     "quickbooks.invoices": (
@@ -51,15 +52,20 @@ FIRST = {
     "match.customers": ("account_number", "name", "customer_full_name", *_MATCHED),
     "match.payment_methods": ("method", "payment_method_full_name", *_MATCHED),
     "plan.operations": ("key", "request", "txn_date", "ref_number", "amount", "customer_full_name"),
+    "plan.post_by_hand": ("source_key", "kind", "date", "amount", "customer_full_name", "txn_id", "why"),
     "plan.left_out": ("source_table", "source_key", "amount", "rule", "reason"),
 }
 """Columns of a table to show before its others."""
+_OF_IMPORT = ("complete_at", "job", "covers", "age_days", "partial")
 GAP = 3  # blanks between the columns of a terminal table
 
 
 def table(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="For example quickbooks.items.", show_default=False)],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="For example quickbooks.items; without one all are listed.", show_default=False),
+    ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="Write it to a workbook.", show_default=False)
     ] = None,
@@ -74,29 +80,27 @@ def table(
 
     Example: toolkit table quickbooks.items --to items.xlsx
     """
+    if name is None:
+        _list_all(ctx, workspace, to, as_json)
+        return
     _require_known(name)
     with opened(ctx, workspace) as ws:
         frame = frame_of(ws, name)
-        if to is not None:
-            workbook_tables.write_table(to, name, frame)
+        kept = None if to is None else workbook_tables.write_table(to, name, frame)
         document: dict[str, Any] = {"table": name, "rows": len(frame), "file": str(to) if to else None}
+        document["kept"] = str(kept) if kept else None
         aged = imports_of(ws).get(name) if name.startswith("quickbooks.") else None
         if aged is not None:
-            document["import"] = {
-                "complete_at": aged.complete_at,
-                "job": aged.job,
-                "covers": aged.covers,
-                "age_days": aged.age_days,
-                "partial": aged.partial,
-            }
+            document["import"] = {fact: getattr(aged, fact) for fact in _OF_IMPORT}
         if to is None:
             document["records"] = frame
 
         def show(console: Console) -> None:
             if to is not None:
-                console.print(f"{len(frame):,} rows written to {to}", markup=False, soft_wrap=True)
+                console.print(f"{counted(len(frame), 'row')} written to {to}", markup=False, soft_wrap=True)
+                show_kept(console, to, kept)
                 return
-            console.print(f"{name}: {len(frame):,} rows{f' ({aged})' if aged else ''}", markup=False)
+            console.print(f"{name}: {counted(len(frame), 'row')}{f' ({aged})' if aged else ''}", markup=False)
             if name == "findings":
                 show_findings(console, frame, limit=rows)
             elif len(frame):
@@ -110,13 +114,34 @@ def table(
         emit(ctx, as_json, document, show)
 
 
+def _list_all(ctx: typer.Context, workspace: Path | None, to: Path | None, as_json: bool) -> None:
+    """Print every table with what one row of it is."""
+    if to is not None:
+        raise UsageError("--to writes one table: name it, as in toolkit table findings --to f.xlsx")
+    if named_workspace(ctx, workspace) is not None:
+        with opened(ctx, workspace):  # the list is the same everywhere; a wrong name is told all the same
+            pass
+    listed = [{"table": known, "row": each.doc} for known, each in TABLES.items()]
+
+    def show(console: Console) -> None:
+        frame = pd.DataFrame(listed)
+        columns = {"table": "table", "row": "one row is"}
+        console.print(terminal_table(frame, columns, limit=len(listed)))
+
+    emit(ctx, as_json, {"tables": listed}, show)
+
+
 def _require_known(name: str) -> None:
     if name in TABLES:
         return
     part = name.rpartition(".")[2]
     near = [known for known in TABLES if known.rpartition(".")[2] == part]
-    near = near or difflib.get_close_matches(name, TABLES, n=2)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`toolkit table --help` names them"
+    near = near or difflib.get_close_matches(name, TABLES, n=2, cutoff=0.8)
+    area = [known for known in TABLES if known.startswith(f"{name.partition('.')[0]}.")]
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"there are {', '.join(sorted(area))}" if area else "`toolkit table` lists them all"
     raise UsageError(f"{name}: no such table; {hint}")
 
 
@@ -142,7 +167,7 @@ def frame_of(ws: Workspace, name: str) -> pd.DataFrame:
     if area == "match":
         frame = getattr(cutover.match(ws), part)
     elif area == "plan":
-        frame = getattr(cutover.plan_export(ws, **EVERYTHING), part)
+        frame = getattr(cutover.plan_export(ws, qbxml=part == "operations", **EVERYTHING), part)
     elif area == "carry_forward":
         frame = getattr(carry_forward.plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings), part)
     elif name in ("tie_out.absent", "tie_out.hanging"):
@@ -163,7 +188,7 @@ def all_findings(ws: Workspace) -> pd.DataFrame:
     pandas.DataFrame
         ``findings``, each once, errors first.
     """
-    found = [cutover.match(ws).findings, cutover.plan_export(ws, **EVERYTHING).findings]
+    found = [cutover.match(ws).findings, cutover.plan_export(ws, qbxml=False, **EVERYTHING).findings]
     if not (ws.read("ledger.crosswalk")["origin"] == "quickbooks").any():
         found.append(carry_forward.plan_carry_forward(cutover.corrected_tables(ws)[0], ws.settings).findings)
     both = pd.concat(found).drop_duplicates("finding_id")
@@ -186,7 +211,8 @@ def fitting_columns(name: str, frame: pd.DataFrame, width: int) -> Sequence[str]
     filled = columns_for_people(name, frame, most=len(frame.columns))
     first = [column for column in FIRST.get(name, ()) if column in filled]
     last = [column for column in filled if column in MACHINE_MADE]
-    wanted = [*first, *(column for column in filled if column not in (*first, *last)), *last]
+    rest = [column for column in filled if column not in last]
+    wanted = list(dict.fromkeys([*first, *rest, *last]))  # one may be among the first and the last
     rows = to_rows(frame[wanted])
     shown: list[str] = []
     left = width

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from toolkit import cutover
-from toolkit.cli.shared import emit, opened
+from toolkit.cli.shared import emit, opened, typed
 
 
 def show_where(ctx: typer.Context, workspace: Path | None, *, as_json: bool) -> None:
@@ -30,15 +30,7 @@ def show_where(ctx: typer.Context, workspace: Path | None, *, as_json: bool) -> 
             marks = {"done": "[x]", "open": "[ ]", "blocked": "[-]"}
             for step in steps:
                 console.print(f"  {marks[step.state]} {step.name}: {step.detail}", markup=False)
-            command = _for_this_shell(following.command, workspace) if following else "nothing is open"
+            command = typed(ctx, following.command) if following else "nothing is open"
             console.print(f"Next: {command}", markup=False, soft_wrap=True)
 
         emit(ctx, as_json, document, show)
-
-
-def _for_this_shell(command: str, workspace: Path | None) -> str:
-    """Return a command as it can be typed here: with the -w that was needed for this one."""
-    if workspace is None:
-        return command
-    folder = f'"{workspace}"' if " " in str(workspace) else str(workspace)
-    return command.replace("toolkit ", f"toolkit -w {folder} ", 1)

@@ -137,8 +137,11 @@ class Writer:
     ) -> None:
         for child in particle.children:
             if child.kind == "element":
-                for value in _listed(fields.get(str(child.name))):
-                    self._element(element, child, value, show, where)
+                value = fields.get(child.name or "")
+                if value is None:  # as most are: the schema has far more than anybody fills in
+                    continue
+                for one in value if isinstance(value, list) else (value,):
+                    self._element(element, child, one, show, where)
             elif child.max is None:  # a row of lines: their order is the document's, not the schema's
                 known = {below.name: below for below in qbxml_spec.elements(child)}
                 for name, value in fields.get("*", ()):
@@ -172,12 +175,6 @@ def _own_list(record: Record) -> str:
     return "Item" if record.kind.startswith("Item") else record.kind
 
 
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 def _home(amount: Decimal, rate: Decimal) -> Decimal:
     return cents(amount * rate)
 
@@ -198,6 +195,8 @@ def text(value: Any, type_: str, utc_offset: timedelta) -> str:
     zeros, times with the PC's offset.
     """
     match value:
+        case str():
+            return value
         case bool():
             return "true" if value else "false"
         case datetime():

@@ -163,23 +163,30 @@ class Preferences:
 
 
 class Transactions(dict[str, Record]):
-    """Transactions by TxnID, found by number too; nothing changes the number of one that is there."""
+    """Transactions by TxnID, found by number and by kind too; nothing changes them of one that is there."""
 
     def __init__(self) -> None:
         super().__init__()
         self._by_number: dict[tuple[str, str], dict[str, Record]] = {}
+        self._by_kind: dict[str, dict[str, Record]] = {}
 
     def __setitem__(self, txn_id: str, record: Record) -> None:
         super().__setitem__(txn_id, record)
         self._by_number.setdefault(_number_of(record), {})[txn_id] = record
+        self._by_kind.setdefault(record.kind, {})[txn_id] = record
 
     def __delitem__(self, txn_id: str) -> None:
         del self._by_number[_number_of(self[txn_id])][txn_id]
+        del self._by_kind[self[txn_id].kind][txn_id]
         super().__delitem__(txn_id)
 
     def numbered(self, kind: str, number: str) -> list[Record]:
         """Return those of a kind with a number, without regard to case, as they were made."""
         return list(self._by_number.get((kind, number.casefold()), {}).values())
+
+    def of_kind(self, kind: str) -> list[Record]:
+        """Return those of a kind, as they were made."""
+        return list(self._by_kind.get(kind, {}).values())
 
 
 def _number_of(record: Record) -> tuple[str, str]:
@@ -300,7 +307,8 @@ class Books:
     def is_taken(self, where: str, full_name: str) -> bool:
         """Return whether a full name is in use; top-level customers share a name space with all names."""
         folded = full_name.casefold()
-        return folded in self._by_name[where] or (where == "Customer" and folded in self.extra_names)
+        others = self.extra_names | self._by_name["Vendor"].keys()
+        return folded in self._by_name[where] or (where == "Customer" and folded in others)
 
     def find(self, where: str, ref: dict[str, Any] | None) -> Record | None:
         """Return what a reference means, active or not; with both given the ListID counts (unconfirmed)."""

@@ -121,9 +121,9 @@ class Company:
         """
         return cls(seed.books_from_tables(tables, clock, extra_names, strict, utc_offset), file_path)
 
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the company's state as the declared ``quickbooks.*`` tables."""
-        return frames.tables_from_books(self.books)
+    def tables(self, *names: str) -> dict[str, pd.DataFrame]:
+        """Return the company's state as the declared ``quickbooks.*`` tables: all, or those named."""
+        return frames.tables_from_books(self.books, names)
 
     # --- sessions
 

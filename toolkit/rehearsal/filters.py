@@ -109,9 +109,8 @@ def _days(books: Books, values: dict[str, Any]) -> Iterator[Test]:
     first, last = (today, today) if macro == "Today" else (values.get("FromTxnDate"), values.get("ToTxnDate"))
     if first and last and first > last:
         raise Rejected(3030, "The date range is invalid: the from date is after the to date.")
-    yield (
-        lambda record: (first or date.min) <= (record.fields.get("TxnDate") or date.min) <= (last or date.max)
-    )
+    low, high = first or date.min, last or date.max
+    yield lambda record: low <= (record.fields.get("TxnDate") or date.min) <= high
 
 
 def time_range(values: dict[str, Any], first: str, last: str, field: str) -> Iterator[Test]:

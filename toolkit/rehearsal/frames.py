@@ -6,7 +6,7 @@ Where a column goes is what its declaration says of where it comes from: the pat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,7 @@ LISTS = {
     "quickbooks.terms": ("Terms", ""),
     "quickbooks.items": ("Item", ""),
     "quickbooks.customers": ("Customer", "CustomerRet"),
+    "quickbooks.other_names": ("Vendor", ""),
 }
 DOCUMENTS = {
     "quickbooks.invoices": ("InvoiceRet", "quickbooks.invoice_lines"),
@@ -97,8 +98,8 @@ def _reached(books: Books, fields: Any, path: list[str], where: str) -> Any:
     return fields.get(path[-1])
 
 
-def tables_from_books(books: Books) -> dict[str, pd.DataFrame]:
-    """Return the books as the declared ``quickbooks.*`` tables."""
+def tables_from_books(books: Books, wanted: Collection[str] = ()) -> dict[str, pd.DataFrame]:
+    """Return the books as the declared ``quickbooks.*`` tables, all of them or those named."""
     rows: dict[str, list[Row]] = defaultdict(list)
     writer = Writer(books)
     for name, (where, _) in LISTS.items():
@@ -108,6 +109,8 @@ def tables_from_books(books: Books) -> dict[str, pd.DataFrame]:
                 row["item_type"] = record.kind.removeprefix("Item")
             elif name == "quickbooks.terms":
                 row["terms_type"] = record.kind.removesuffix("Terms")
+            elif name == "quickbooks.other_names":
+                row["kind"] = record.kind
             rows[name].append(row)
             rows["quickbooks.custom_fields"] += _extras(books, name, record.id, record.fields)
             for part, parts in _part_rows(books, name, record):
@@ -136,7 +139,7 @@ def tables_from_books(books: Books) -> dict[str, pd.DataFrame]:
     rows["quickbooks.company"] = [
         _flat(books, "quickbooks.company", about.host | about.company | about.preferences)
     ]
-    declared = [name for name in tables.TABLES if name.startswith("quickbooks.")]
+    declared = wanted or [name for name in tables.TABLES if name.startswith("quickbooks.")]
     return {name: tables.from_rows(name, rows[name]) for name in declared}
 
 

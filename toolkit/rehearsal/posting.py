@@ -34,7 +34,8 @@ def checked_credits(
     Raises
     ------
     Rejected
-        3120 for one that is not there, or another customer's; 3210 for more than it has left.
+        3120 for one that is not there, or another customer's; 3180 for one of another A/R account; 3210 for
+        more than it has left.
     """
     found = []
     for credit in sent:
@@ -44,6 +45,8 @@ def checked_credits(
             raise not_found(identifier)
         if source.ref("CustomerRef") != target.ref("CustomerRef"):
             raise not_found(identifier)
+        if source.ref("ARAccountRef") != target.ref("ARAccountRef"):
+            raise cannot_save(source.kind, "All linked transactions must use the same A/R account.")
         left[identifier] = left.get(identifier, remaining(source)) - amount
         if amount <= 0 or left[identifier] < 0:
             raise Rejected(

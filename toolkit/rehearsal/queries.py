@@ -35,6 +35,9 @@ _LISTS: dict[str, tuple[str, str | None]] = {
     "PaymentMethodQuery": ("PaymentMethod", None),
     "ClassQuery": ("Class", None),
     "CurrencyQuery": ("Currency", None),
+    "VendorQuery": ("Vendor", "VendorRet"),
+    "EmployeeQuery": ("Vendor", "EmployeeRet"),
+    "OtherNameQuery": ("Vendor", "OtherNameRet"),
 }
 _DOCUMENTS = {
     "InvoiceQuery": "Invoice",
@@ -205,8 +208,9 @@ def _documents(books: Books, kind: str, values: dict[str, Any]) -> tuple[list[Re
             numbered = [record for number in folded for record in books.transactions.numbered(kind, number)]
             return _by_number(numbered, values[key], exact=key != "RefNumber")
     tests = list(document_tests(books, values))
-    everything = [record for record in books.transactions.values() if record.kind == kind]
-    found = [record for record in everything if all(test(record) for test in tests)]
+    found = books.transactions.of_kind(kind)
+    for test in tests:
+        found = [record for record in found if test(record)]
     return sorted(found, key=_by_day), []
 
 

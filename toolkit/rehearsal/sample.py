@@ -78,12 +78,15 @@ def sample_tables(directory: Path | None = None) -> dict[str, pd.DataFrame]:
 def sample_other_names(directory: Path | None = None) -> list[str]:
     """Read the names of the sample's vendors, employees and others: customers cannot have them.
 
+    One of them was entered after the others were imported.
+
     Raises
     ------
     InputFileError
         The file is absent.
     """
-    return [row["name"] for row in _rows(_folder(directory) / "other_names.csv")]
+    files = ("other_names.csv", "names_since.csv")
+    return [row["name"] for file in files for row in _rows(_folder(directory) / file)]
 
 
 def _folder(directory: Path | None) -> Path:

@@ -143,6 +143,8 @@ def _element(books: Books, table: str, tag: str, row: Row) -> Record:
         tag = f"Item{row['item_type']}Ret"
     elif table == "quickbooks.terms":
         tag = f"{row.get('terms_type') or 'Standard'}TermsRet"
+    elif table == "quickbooks.other_names":
+        tag = f"{row['kind']}Ret"
     fields = _times(books, nested(table, tag, row))
     fields.setdefault("IsActive", True)
     if reaches(tag, tag, "FullName"):

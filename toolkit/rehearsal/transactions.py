@@ -252,7 +252,15 @@ def _tax_rate(books: Books, fields: dict[str, Any], customer: Record) -> Decimal
         default = books.about.get("SalesTaxPreferences", "DefaultItemSalesTaxRef")
         fields["ItemSalesTaxRef"] = customer.fields.get("ItemSalesTaxRef") or default
     item = books.find("Item", fields["ItemSalesTaxRef"])
-    return Decimal(item.fields.get("TaxRate") or 0) if item else ZERO
+    return _rate_of(books, item) if item else ZERO
+
+
+def _rate_of(books: Books, item: Record) -> Decimal:
+    """Return the rate of a sales tax item, or of the members of a sales tax group together."""
+    if item.kind != "ItemSalesTaxGroup":
+        return Decimal(item.fields.get("TaxRate") or 0)
+    members = (books.find("Item", part) for part in item.fields.get("ItemSalesTaxRef") or ())
+    return sum((_rate_of(books, member) for member in members if member), Decimal(0))
 
 
 def _is_taxable(books: Books, line: dict[str, Any], fields: dict[str, Any], customer: Record) -> bool:

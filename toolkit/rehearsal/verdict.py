@@ -86,7 +86,7 @@ def compare(
 def _held(company: Company) -> dict[str, list[dict[str, Any]]]:
     """Return the documents with a marker of ours, by key."""
     held: dict[str, list[dict[str, Any]]] = {}
-    now = company.tables()
+    now = company.tables(*_DOCUMENTS)
     for name, amounts in _DOCUMENTS.items():
         for row in to_rows(now[name]):
             marked = _MARKER.search(str(row.get("memo") or ""))
@@ -115,7 +115,7 @@ def _judge(one: Operation, there: list[dict[str, Any]]) -> Iterator[str]:
 
 def _lists(operations: Sequence[Operation], company: Company) -> Iterator[str]:
     """Compare what was to be added to lists; a list has no marker, but names each record once."""
-    now = company.tables()
+    now = company.tables(*_NAMES.values())
     for kind, table in _NAMES.items():
         ids = {row["list_id"] for row in to_rows(now[table])}
         names = Counter(row["full_name"] for row in to_rows(now[table]))

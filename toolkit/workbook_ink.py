@@ -1,0 +1,166 @@
+"""How the mapping workbook looks: a few styles, made once each, in colours that a colour-blind eye can tell.
+
+Nothing is said by colour alone: the status stands in words beside its colour, and the headings of the columns
+to fill are underlined. The colours are tints of Okabe and Ito's palette.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from openpyxl.cell import Cell
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.worksheet.worksheet import Worksheet
+
+from toolkit.errors import InputFileError
+from toolkit.workbook_cells import cell_text, to_cell
+from toolkit.workbook_sheets import Row, is_problem
+
+__all__ = [
+    "DONE",
+    "LEFT_OUT",
+    "NUMBERS",
+    "PROBLEM",
+    "TO_FILL",
+    "Ink",
+    "Style",
+    "put_cell",
+    "status_colour",
+    "width_of",
+]
+
+HEADER, FILL_HEADER = "1F4E78", "E69F00"
+TO_FILL, PROBLEM, DONE, LEFT_OUT = "FFF6D6", "F6C7A8", "CFE6F5", "E3E3E3"
+
+NUMBERS = {
+    "lines": "#,##0",
+    "customers": "#,##0",
+    "terms_due_days": "0",
+    "amount": "#,##0.00",
+    "score": "0.00",
+    "tax_rate": "0.00###",
+    "price": "#,##0.00###",
+}
+"""Columns written as numbers, so that they sort as such; all others are text."""
+
+_WIDEST = 60
+_LONGEST = 32_767  # characters of a cell; openpyxl would cut the rest in silence
+_DATES = {"txn_date": 12, "decided_at": 20, "entered_at": 20}
+_NARROW = {"score": 8, "lines": 9, "customers": 11, "is_discount": 12, "is_active": 11, "terms_due_days": 15}
+_SOME = {"amount": 15, "status": 13, "reason": 19, "price": 13, "tax_rate": 10, "source": 26, "made_from": 34}
+_WIDE = ("name", "invoice_text", "suggestion", "suggested_is", "decision", "note", "new_name", "description")
+
+
+def width_of(column: str, texts: Iterable[str | None]) -> int:
+    """Return the width of a column in characters: as its texts need, within limits, with room for the filter.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    texts : iterable of str or None
+        What stands in it; of a column to fill nothing is given, and it is as wide as it may be.
+    """
+    longest = max((len(text) for text in texts if text is not None), default=_WIDEST)
+    return max(len(column) + 4, min(_widest(column), longest + 2))
+
+
+def _widest(column: str) -> int:
+    widths = {**_DATES, **_NARROW, **_SOME, **dict.fromkeys(_WIDE, 34)}
+    return widths.get(column, 34 if column.endswith("full_name") else 20)
+
+
+def status_colour(row: Row) -> str | None:
+    """Return the colour behind a row's status and reason."""
+    status = row.get("status")
+    if is_problem(row):
+        return PROBLEM
+    if status in ("none", "by_hand"):
+        return LEFT_OUT
+    return None if status is None else DONE
+
+
+class Style(NamedTuple):
+    """What makes two cells look different."""
+
+    number_format: str = "@"
+    colour: str | None = None
+    bold: bool = False
+    underline: bool = False
+    white: bool = False
+    quoted: bool = False
+    wrapped: bool = False
+
+
+class Ink:
+    """Writes cells: the styles are made once, for there are few of them and many cells."""
+
+    def __init__(self) -> None:
+        self._made: dict[Style, Any] = {}
+
+    def write(
+        self, page: Worksheet, row: int, column: int, value: object, style: Style | None = None
+    ) -> None:
+        """Write a value: a number where the style has a number format, else text that stays text."""
+        cell: Any = page.cell(row, column)
+        style = style or Style()
+        if style.number_format != "@" and isinstance(value, int | Decimal):
+            cell.value = value
+        else:
+            style = style._replace(number_format="@")
+            text = stored_text(value, page, cell)
+            if text is not None:
+                cell._value, cell.data_type = text, "s"
+                style = style._replace(quoted=str(text)[0] in "=+-@'")
+        # A style is an entry in the workbook's tables: to look it up for every cell takes most of the time.
+        if style not in self._made:
+            self._made[style] = _made(page, style)
+        cell._style = self._made[style]
+
+    def heading(self, page: Worksheet, column: int, name: str, to_fill: bool) -> None:
+        """Write a heading."""
+        colour = FILL_HEADER if to_fill else HEADER
+        style = Style(colour=colour, bold=True, underline=to_fill, white=not to_fill)
+        self.write(page, 1, column, name, style)
+
+
+def _made(page: Worksheet, style: Style) -> Any:
+    cell: Any = Cell(page, row=1, column=1)
+    cell.number_format, cell.quotePrefix = style.number_format, style.quoted
+    if style.colour is not None:
+        cell.fill = PatternFill("solid", fgColor=style.colour)
+    if style.bold or style.underline:
+        colour = "FFFFFF" if style.white else "000000"
+        cell.font = Font(
+            name="Calibri", sz=11, b=style.bold, u="single" if style.underline else None, color=colour
+        )
+    if style.wrapped:
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    return cell._style
+
+
+def stored_text(value: object, page: Worksheet, cell: Any) -> str | None:
+    """Return a value as the text of a cell; ``InputFileError`` where it is longer than a cell can be."""
+    text = cell_text(value)
+    stored = None if text is None else to_cell(text)
+    if stored is not None and len(stored) > _LONGEST:
+        where = f"{page.title}!{cell.coordinate}"
+        raise InputFileError(where, f"the text has {len(stored)} characters", f"a cell holds {_LONGEST}")
+    return stored
+
+
+def put_cell(page: Worksheet, row: int, column: int, value: Any, number_format: str | None = None) -> Cell:
+    """Write one value: a number where it has a number format, else text that stays text."""
+    cell: Any = page.cell(row, column)
+    if number_format is not None and isinstance(value, int | Decimal):
+        cell.value, cell.number_format = value, number_format
+        return cell  # type: ignore[no-any-return]
+    cell.number_format = "@"
+    stored = stored_text(value, page, cell)
+    if stored is not None:
+        cell.value = stored
+        cell.data_type = "s"  # openpyxl takes "=x" for a formula and "#N/A" for an error
+        cell.quotePrefix = stored[0] in "=+-@'"
+    return cell  # type: ignore[no-any-return]
