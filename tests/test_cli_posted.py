@@ -11,7 +11,7 @@ import cli_world
 import pytest
 from test_transform_sent import rehearsed
 
-from toolkit import cutover_export, cutover_posted
+from toolkit import cutover_export, cutover_posted, cutover_steps
 from toolkit.errors import UsageError
 from toolkit.tables import from_rows, to_rows
 
@@ -115,3 +115,14 @@ def test_entries_of_one_refund_share_its_document_though_their_days_differ(tmp_p
     ws.write("billing.payments", from_rows("billing.payments", [*paid, *entries[:2], entries[3]]))
     for number in ("R-1", "R-2"):
         assert cutover_posted.enter_posting(ws, number, "AB-4", "ann").entries == (number,)
+
+
+@pytest.mark.parametrize("item", ["Credits", "-"])
+def test_the_status_counts_what_the_table_lists(tmp_path: Path, item: str) -> None:
+    ws = rehearsed(tmp_path).ws
+    ws.set("credit_item", item)
+    ws.set("credit_account", "-")
+    waiting = cutover_export.by_hand(ws)
+    assert len(waiting) and waiting["txn_id"].isna().all()
+    step = next(one for one in cutover_steps.steps(ws) if one.name == "Post by hand")
+    assert step.state == "open" and step.detail.startswith(f"{len(waiting)} document")

@@ -106,3 +106,31 @@ def test_libreoffice_prints_each_sheet_one_page_wide(tmp_path: Path) -> None:
     assert all(width > height for width, height in sizes)  # PNG: the size stands behind the signature
     # Only the sheets with more rows than a page holds take more than one: none is cut from side to side.
     assert len(seen) < len(pages) <= len(seen) + 8
+
+
+LONG = "Tidewater Municipal:Parks Department:Boathouse and Marina, which is longer than any column"
+
+
+def test_no_text_is_cut_at_the_edge_of_its_column(tmp_path: Path) -> None:
+    world = World(codes=("HOST", LONG))
+    row = {"contract_code": "P1", "price_code": "HOST", "decision": "(none)", "note": f"{LONG}\nand\n{LONG}"}
+    world.decide("charge_items", row)
+    for page in load_workbook(world.write(tmp_path / "mapping.xlsx")):
+        if page.sheet_state != "visible" or page.title == "Read me":
+            continue
+        for cells in page.iter_rows(min_row=2):
+            lines = [needed_lines(page, cell) for cell in cells]
+            height = page.row_dimensions[cells[0].row].height or 15
+            assert height >= 15 * max(lines), (page.title, cells[0].row)
+            assert all(cell.alignment.vertical == "top" for cell in cells if cell.value is not None)
+    charges = load_workbook(tmp_path / "mapping.xlsx")["Charges"]
+    assert max(charges.row_dimensions[row].height or 15 for row in (2, 3)) > 75
+
+
+def needed_lines(page: Any, cell: Any) -> int:
+    """Return how many lines a cell needs: one where all is in sight, more only where it is wrapped."""
+    width = page.column_dimensions[cell.column_letter].width
+    if not isinstance(cell.value, str) or len(cell.value) < width:
+        return 1
+    assert cell.alignment.wrap_text, (page.title, cell.coordinate, cell.value)
+    return sum(-(-max(1, len(line)) // int(width - 2)) for line in cell.value.split("\n"))

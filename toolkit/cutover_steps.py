@@ -17,7 +17,7 @@ from toolkit.corrections import CORRECTIONS
 from toolkit.corrections_proposed import propose
 from toolkit.counted import counted
 from toolkit.cutover_corrections import corrected_tables
-from toolkit.cutover_export import plan_export, tie_out
+from toolkit.cutover_export import by_hand, plan_export, tie_out
 from toolkit.cutover_mapping import Matches, match
 from toolkit.freshness import Freshness
 from toolkit.import_age import imports_of
@@ -185,6 +185,11 @@ class _Export:
         """The plan of everything since the cutover that was not sent."""
         return plan_export(self.ws, new=True, qbxml=False, **dict.fromkeys(self.switches, True))
 
+    @cached_property
+    def by_hand(self) -> pd.DataFrame:
+        """What is posted by hand, whether or not house credits are exported: as its table lists it."""
+        return self.plan.post_by_hand if "credits" in self.switches else by_hand(self.ws)
+
     @property
     def blocked(self) -> int:
         """How many rows errors keep from going."""
@@ -326,7 +331,7 @@ def _correct_step(export: _Export) -> Step:
 
 def _by_hand_step(export: _Export) -> Step:
     """Return what no rule sends and nobody has entered the TxnID of."""
-    schedule = export.plan.post_by_hand
+    schedule = export.by_hand
     waiting = schedule[schedule["txn_id"].isna()]
     if not len(waiting):
         detail = f"{len(schedule)} posted" if len(schedule) else "nothing is to be posted by hand"

@@ -18,7 +18,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from toolkit.mapping_changes import LONGEST_PRICE_CODE
 from toolkit.workbook_cells import cell_text
 from toolkit.workbook_frame import lay_out, new_book, save_book, sign
-from toolkit.workbook_ink import NUMBERS, TO_FILL, Ink, Style, status_colour, width_of
+from toolkit.workbook_ink import NUMBERS, TO_FILL, Ink, Style, status_colour
 from toolkit.workbook_offers import LISTS, item_use, offered
 from toolkit.workbook_reading import WorkbookRead, read_workbook
 from toolkit.workbook_sheets import (
@@ -41,8 +41,6 @@ __all__ = ["Frames", "WorkbookRead", "read_workbook", "write_workbook"]
 
 BLANK_ROWS = 200
 """Rows to enter items on."""
-
-_LOOKED_AT = 500  # rows that decide how wide a column is
 
 _NOT_PRINTED = ("decided_by", "decided_at", "entered_by", "entered_at", "source", STAMP)
 """Last columns that on paper would only make the others too small to read."""
@@ -164,9 +162,7 @@ class _Pen:
         rows = self.frames.rows(self.sheet)
         kept = [self._row(page, number, row) for number, row in enumerate(rows, 2)]
         for place, name in enumerate(self.columns, 1):
-            looked_at = () if name in self.sheet.fill else range(2, min(len(kept), _LOOKED_AT) + 2)
-            texts = [str(page.cell(number, place).value or "") for number in looked_at]
-            page.column_dimensions[get_column_letter(place)].width = width_of(name, texts)
+            self.ink.fit(page, place, name, to_fill=name in to_fill)
         last = len(rows) + 1
         if self.sheet is ITEMS_BY_HAND:
             last += BLANK_ROWS
@@ -224,15 +220,17 @@ def _drop_down(place: int, count: int) -> DataValidation:
 def _write_choices(page: Worksheet, frames: Frames, ink: Ink) -> None:
     """Write every item that may be chosen, with its type, account, tax code and what hangs on it."""
     used = item_use(frames)
+    items = sorted(frames.choices("item"), key=lambda item: str(item["full_name"]).casefold())
+    items = [item for item in items if item["is_active"] is not False]
     for place, name in enumerate(_CHOICES, 1):
         ink.heading(page, place, name, False)
-        page.column_dimensions[get_column_letter(place)].width = width_of(name, ())
-    items = sorted(frames.choices("item"), key=lambda item: str(item["full_name"]).casefold())
-    for number, item in enumerate((item for item in items if item["is_active"] is not False), 2):
+    for number, item in enumerate(items, 2):
         lines, amount = used.get(item["full_name"], (None, None))
         for place, name in enumerate(_CHOICES, 1):
             value = {"lines": lines, "amount": amount}.get(name, item.get(name))
             ink.write(page, number, place, value, Style(NUMBERS.get(name, "@")))
+    for place, name in enumerate(_CHOICES, 1):
+        ink.fit(page, place, name)
     lay_out(page, len(_CHOICES), max(page.max_row, 1), still=1)
 
 

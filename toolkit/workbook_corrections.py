@@ -21,7 +21,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from toolkit.tables import TABLES, to_rows
 from toolkit.workbook_cells import cell_text, to_the_second
 from toolkit.workbook_frame import lay_out, new_book, save_book, sign
-from toolkit.workbook_ink import DONE, PROBLEM, TO_FILL, Ink, put_cell
+from toolkit.workbook_ink import DONE, LINE, PROBLEM, TO_FILL, Ink, lines_in, put_cell
 
 __all__ = [
     "CORRECTIONS_FORMAT",
@@ -54,7 +54,6 @@ _WIDTHS = {
     **{"proposal": 38, "correction": 38, "note": 26, "amount": 15, "rule": 18, "decided_by": 14},
     **{"decided_at": 21, "source": 28},
 }
-_LINE = 15  # points of a line of text
 _PRINTED = CORRECTION_COLUMNS.index("amount") + 1
 _TO_FILL = PatternFill("solid", fgColor=TO_FILL)
 # Blue against orange: two that a colour-blind eye tells apart, beside a status in words.
@@ -157,17 +156,10 @@ def write_sheet(book: Workbook, frame: pd.DataFrame) -> None:
             elif name in ("status", "value"):
                 cell.fill = _DONE if row["status"] == "corrected" else _OPEN
             put_cell(hidden, number, place + 1, cell_text(row[name]))
-        # A program that does not measure texts itself would let them run into each other.
-        page.row_dimensions[number].height = _LINE * max(
-            _lines(name, row[name]) for name in CORRECTION_COLUMNS
+        page.row_dimensions[number].height = LINE * max(
+            lines_in(row[name], _WIDTHS[name]) for name in CORRECTION_COLUMNS
         )
     lay_out(page, len(CORRECTION_COLUMNS), len(rows) + 1, still=len(KEY), printed=_PRINTED)
-
-
-def _lines(name: str, value: object) -> int:
-    """Return how many lines a text takes in its column."""
-    width = _WIDTHS[name] - 2
-    return sum(max(1, -(-len(line) // width)) for line in (cell_text(value) or "").split("\n"))
 
 
 def _heading(page: Worksheet, names: tuple[str, ...]) -> None:

@@ -6,12 +6,12 @@ to fill are underlined. The colours are tints of Okabe and Ito's palette.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from openpyxl.cell import Cell
 from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from toolkit.errors import InputFileError
@@ -21,14 +21,15 @@ from toolkit.workbook_sheets import Row, is_problem
 __all__ = [
     "DONE",
     "LEFT_OUT",
+    "LINE",
     "NUMBERS",
     "PROBLEM",
     "TO_FILL",
     "Ink",
     "Style",
+    "lines_in",
     "put_cell",
     "status_colour",
-    "width_of",
 ]
 
 HEADER, FILL_HEADER = "1F4E78", "E69F00"
@@ -45,31 +46,19 @@ NUMBERS = {
 }
 """Columns written as numbers, so that they sort as such; all others are text."""
 
-_WIDEST = 60
+_TO_FILL_WIDTH = 34
+_NAME_WIDTH = 43  # a name of QuickBooks has at most 41 characters
+_LOOKED_AT = 500  # rows that decide how wide a column is
+LINE = 15.0
+"""Height of one line, in points."""
+
+_ON_TOP = Alignment(vertical="top")  # beside what is wrapped
+_WRAPPED = Alignment(wrap_text=True, vertical="top")
 _LONGEST = 32_767  # characters of a cell; openpyxl would cut the rest in silence
 _DATES = {"txn_date": 12, "decided_at": 20, "entered_at": 20}
 _NARROW = {"score": 8, "lines": 9, "customers": 11, "is_discount": 12, "is_active": 11, "terms_due_days": 15}
-_SOME = {"amount": 15, "status": 13, "reason": 19, "price": 13, "tax_rate": 10, "source": 26, "made_from": 34}
+_SOME = {"amount": 15, "status": 17, "reason": 34, "price": 13, "tax_rate": 10, "source": 40, "made_from": 34}
 _WIDE = ("name", "invoice_text", "suggestion", "suggested_is", "decision", "note", "new_name", "description")
-
-
-def width_of(column: str, texts: Iterable[str | None]) -> int:
-    """Return the width of a column in characters: as its texts need, within limits, with room for the filter.
-
-    Parameters
-    ----------
-    column : str
-        Its name.
-    texts : iterable of str or None
-        What stands in it; of a column to fill nothing is given, and it is as wide as it may be.
-    """
-    longest = max((len(text) for text in texts if text is not None), default=_WIDEST)
-    return max(len(column) + 4, min(_widest(column), longest + 2))
-
-
-def _widest(column: str) -> int:
-    widths = {**_DATES, **_NARROW, **_SOME, **dict.fromkeys(_WIDE, 34)}
-    return widths.get(column, 34 if column.endswith("full_name") else 20)
 
 
 def status_colour(row: Row) -> str | None:
@@ -125,6 +114,45 @@ class Ink:
         style = Style(colour=colour, bold=True, underline=to_fill, white=not to_fill)
         self.write(page, 1, column, name, style)
 
+    def fit(self, page: Worksheet, column: int, name: str, *, to_fill: bool = False) -> None:
+        """Make a column as wide as its texts need, within limits; what is longer is wrapped, not cut.
+
+        Parameters
+        ----------
+        page : openpyxl.worksheet.worksheet.Worksheet
+            The sheet, with its heading and its rows.
+        column : int
+            The place of the column, from 1.
+        name : str
+            Its name, which says how wide it may be.
+        to_fill : bool
+            Whether a person types into it: then there is room for a name.
+        """
+        cells = [page.cell(row, column) for row in range(2, page.max_row + 1)]
+        long = [0 if cell.value is None else len(str(cell.value)) for cell in cells]
+        needed = max([_TO_FILL_WIDTH if to_fill else 0, *(length + 2 for length in long[:_LOOKED_AT])])
+        width = max(len(name) + 4, min(_widest(name), needed))  # the heading needs room for the filter
+        page.column_dimensions[get_column_letter(column)].width = width
+        for row, (cell, length) in enumerate(zip(cells, long, strict=True), 2):
+            if length >= width and name not in NUMBERS:
+                cell.alignment = _WRAPPED
+                there = page.row_dimensions[row]
+                there.height = max(there.height or 0, LINE * lines_in(cell.value, width))
+
+
+def lines_in(value: object, width: float) -> int:
+    """Return how many lines a text takes in a column of this width.
+
+    A program that does not measure texts itself would let them run into each other.
+    """
+    room = max(1, int(width) - 2)
+    return sum(max(1, -(-len(line) // room)) for line in (cell_text(value) or "").split("\n"))
+
+
+def _widest(column: str) -> int:
+    widths = {**_DATES, **_NARROW, **_SOME, **dict.fromkeys(_WIDE, _NAME_WIDTH)}
+    return widths.get(column, _NAME_WIDTH if column.endswith("full_name") else 28)
+
 
 def _made(page: Worksheet, style: Style) -> Any:
     cell: Any = Cell(page, row=1, column=1)
@@ -136,8 +164,7 @@ def _made(page: Worksheet, style: Style) -> Any:
         cell.font = Font(
             name="Calibri", sz=11, b=style.bold, u="single" if style.underline else None, color=colour
         )
-    if style.wrapped:
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    cell.alignment = _WRAPPED if style.wrapped else _ON_TOP
     return cell._style
 
 
