@@ -68,6 +68,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "likeness",
         "mapping_use",
         "mapping_names",
+        "setting_names",
         "mapping_items",
         "mapping_charges",
         "mapping_customers",

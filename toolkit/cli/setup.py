@@ -23,7 +23,7 @@ from toolkit.cli.shared import (
     quoted,
     typed_in,
 )
-from toolkit.settings import SETTINGS, UNSET
+from toolkit.settings import SETTINGS, UNSET, Settings
 from toolkit.workspace import Workspace
 from toolkit.workspace_making import require_vacant
 
@@ -120,6 +120,8 @@ def set_(
     """
     with opened(ctx, workspace) as ws:
         settings = ws.set(key, value) if key and value is not None else ws.settings
+        if key and (doubt := _doubt(ws, key, settings)):
+            typer.echo(f"toolkit: warning: {typed_in(ctx, doubt)}", err=True)
         keys = [key] if key else list(SETTINGS)
         document = {name: settings[name] for name in keys}
 
@@ -129,6 +131,14 @@ def set_(
                 console.print(Padding(escape(SETTINGS[name].help), (0, 0, 0, 4)))
 
         emit(ctx, as_json, document, show)
+
+
+def _doubt(ws: Workspace, key: str, settings: Settings) -> str | None:
+    """Return what is doubtful about a name of QuickBooks that a setting holds, as far as it was imported."""
+    from toolkit.setting_names import TABLES_NAMED, doubt
+
+    needed = [TABLES_NAMED[key], "mapping.local_items"] if key in TABLES_NAMED else []
+    return doubt(key, settings, {name: ws.read(name) for name in needed if ws.has(name)})
 
 
 def _as_typed(value: object) -> str:
