@@ -290,7 +290,7 @@ def test_faults_lose_and_double_nothing(tmp_path: Path, template: Path, seed: in
 @pytest.mark.parametrize("block", range(10))
 def test_many_faults_lose_and_double_nothing(tmp_path: Path, template: Path, block: int) -> None:
     happened: Counter[str] = Counter()
-    for seed in range(1000 + block * 15, 1015 + block * 15):
+    for seed in range(1000 + block * 10, 1010 + block * 10):
         done = campaign(tmp_path / str(seed), template, seed)
         happened += done.happened
         try:
