@@ -129,15 +129,15 @@ class Ink:
             Whether a person types into it: then there is room for a name.
         """
         cells = [page.cell(row, column) for row in range(2, page.max_row + 1)]
-        long = [0 if cell.value is None else len(str(cell.value)) for cell in cells]
-        needed = max([_TO_FILL_WIDTH if to_fill else 0, *(length + 2 for length in long[:_LOOKED_AT])])
+        texts = ["" if cell.value is None else str(cell.value) for cell in cells]
+        needed = max([_TO_FILL_WIDTH if to_fill else 0, *(len(text) + 2 for text in texts[:_LOOKED_AT])])
         width = max(len(name) + 4, min(_widest(name), needed))  # the heading needs room for the filter
         page.column_dimensions[get_column_letter(column)].width = width
-        for row, (cell, length) in enumerate(zip(cells, long, strict=True), 2):
-            if length >= width and name not in NUMBERS:
+        for row, (cell, text) in enumerate(zip(cells, texts, strict=True), 2):
+            if (len(text) >= width or "\n" in text) and name not in NUMBERS:
                 cell.alignment = _WRAPPED
                 there = page.row_dimensions[row]
-                there.height = max(there.height or 0, LINE * lines_in(cell.value, width))
+                there.height = max(there.height or 0, LINE * lines_in(text, width))
 
 
 def lines_in(value: object, width: float) -> int:
