@@ -20,6 +20,7 @@ from export_world import Rows, customer, day, frames, invoice, line, world
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
+from workbook_rendering import squeezed
 
 from toolkit import cutover, cutover_export
 from toolkit.corrections import (
@@ -192,6 +193,16 @@ def test_what_is_to_be_done_stands_first_and_is_all_that_is_printed(books_reject
     first = [cell.value for cell in page[1]][:7]
     assert first == ["account_number", "problem", "reason", "name", "note", "limit", "proposal"]
     assert page.print_area == "'Customers'!$A$1:$G$2"
+
+
+def test_all_that_is_said_is_in_sight(books_rejected: Books) -> None:
+    path = books_rejected.write()
+    assert squeezed(path) == []
+    page = load_workbook(path)["Customers"]
+    columns = {cell.value: cell.column_letter for cell in page[1]}
+    reason = page[f"{columns['reason']}2"]
+    per_line = len(reason.value) / (page.row_dimensions[2].height / 15)
+    assert len(reason.value) > 100 and per_line <= page.column_dimensions[columns["reason"]].width
 
 
 def test_texts_stay_texts(books_rejected: Books) -> None:

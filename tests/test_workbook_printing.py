@@ -10,11 +10,14 @@ from typing import Any
 import libreoffice as calc
 import pandas as pd
 import pytest
-from mapping_world import World
+from mapping_world import LISTS, World
 from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
+from workbook_rendering import squeezed
 
 from toolkit.tables import from_rows
 from toolkit.workbook_corrections import write_corrections
+from toolkit.workbook_measure import height_of, lines_in, width_of
 from toolkit.workbook_tables import write_frames
 
 PROPOSAL = {
@@ -108,31 +111,70 @@ def test_libreoffice_prints_each_sheet_one_page_wide(tmp_path: Path) -> None:
     assert len(seen) < len(pages) <= len(seen) + 8
 
 
+# --- room for texts -----------------------------------------------------------------------------------------
+
 LONG = "Tidewater Municipal:Parks Department:Boathouse and Marina, which is longer than any column"
+THREE_LINES = "TELECOMMUNICATIONS IMPLEMENTATION ADMINISTRATION"
+# Widths in digits, as the font itself has them: the glyphs of Carlito Regular, added up.
+DRAWN = {
+    "MEMBERSHIP COMMUNITY HOME": 27.9,
+    "WWW HOMEPAGE MGMT MMM": 26.8,
+    THREE_LINES: 50.0,
+    "Tidewater Municipal:Parks Department:Boathouse": 40.7,
+    "1234567890": 10.0,
+    "Łódź Węgiel Logistyka": 17.6,
+    "Migration Assistence": 16.7,
+    "customer_looks_like_one": 20.6,
+}
+
+
+@pytest.mark.parametrize("text", DRAWN)
+def test_a_text_is_measured_as_the_font_draws_it(text: str) -> None:
+    padding = 5 / 7  # of a cell, in digits
+    assert DRAWN[text] + padding <= width_of(text) <= 1.06 * DRAWN[text] + 1.5
+
+
+def test_lines_are_broken_between_words_and_within_one_that_is_too_long() -> None:
+    assert lines_in(THREE_LINES, 28) == 3
+    assert lines_in("a\n\nb", 28) == 3
+    assert lines_in("1" * 100, 28) in (4, 5)
+    assert lines_in("漢" * 20, 28) in (2, 3)
+    assert lines_in("", 28) == 1
+    assert height_of("a\n" * 4000, 28) == 409, "Excel has no higher rows"
 
 
 def test_no_text_is_cut_at_the_edge_of_its_column(tmp_path: Path) -> None:
-    world = World(codes=("HOST", LONG, "MAIL"))
-    brief = {"contract_code": "P1", "price_code": "MAIL", "decision": "(none)", "note": "two\nlines"}
-    world.decide("charge_items", brief)
-    row = {"contract_code": "P1", "price_code": "HOST", "decision": "(none)", "note": f"{LONG}\nand\n{LONG}"}
-    world.decide("charge_items", row)
-    for page in load_workbook(world.write(tmp_path / "mapping.xlsx")):
-        if page.sheet_state != "visible" or page.title == "Read me":
-            continue
-        for cells in page.iter_rows(min_row=2):
-            lines = [needed_lines(page, cell) for cell in cells]
-            height = page.row_dimensions[cells[0].row].height or 15
-            assert height >= 15 * max(lines), (page.title, cells[0].row)
-            assert all(cell.alignment.vertical == "top" for cell in cells if cell.value is not None)
-    charges = load_workbook(tmp_path / "mapping.xlsx")["Charges"]
-    assert max(charges.row_dimensions[row].height or 15 for row in (2, 3, 4)) > 75
+    short = ("HOST", "MAIL", "SHORT")
+    world = World(codes=(*short, LONG, *DRAWN))
+    note = {"contract_code": "P1", "decision": "(none)"}
+    world.decide("charge_items", note | {"price_code": "MAIL", "note": "two\nlines"})
+    world.decide("charge_items", note | {"price_code": "HOST", "note": f"{LONG}\nand\n{LONG}"})
+    path = world.write(tmp_path / "mapping.xlsx")
+    assert squeezed(path) == []
+    page = load_workbook(path)["Charges"]
+    columns = {cell.value: cell.column for cell in page[1]}
+    rows = {page.cell(row, columns["price_code"]).value: row for row in range(2, page.max_row + 1)}
+    heights = {code: page.row_dimensions[row].height for code, row in rows.items()}
+    assert heights["SHORT"] is None and heights["MAIL"] == 30 and heights["HOST"] >= 75
+    assert heights[THREE_LINES] == 45
+    width = page.column_dimensions[get_column_letter(columns["price_code"])].width
+    for code, drawn in DRAWN.items():
+        wrapped = page.cell(rows[code], columns["price_code"]).alignment.wrap_text
+        assert wrapped or drawn + 5 / 7 <= width, code
+    for code in short:
+        assert not page.cell(rows[code], columns["price_code"]).alignment.wrap_text, "it is its own style"
 
 
-def needed_lines(page: Any, cell: Any) -> int:
-    """Return how many lines a cell needs: one where all is in sight, more only where it is wrapped."""
-    width = page.column_dimensions[cell.column_letter].width
-    if not isinstance(cell.value, str) or (len(cell.value) < width and "\n" not in cell.value):
-        return 1
-    assert cell.alignment.wrap_text, (page.title, cell.coordinate, cell.value)
-    return sum(-(-max(1, len(line)) // int(width - 2)) for line in cell.value.split("\n"))
+def test_the_items_are_shown_with_their_whole_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = LISTS["quickbooks.items"]
+    long = items[0] | {"list_id": "I-LONG", "full_name": f"{LONG}:{THREE_LINES}"}
+    monkeypatch.setitem(LISTS, "quickbooks.items", [*items, long])
+    path = World().write(tmp_path / "mapping.xlsx")
+    assert squeezed(path) == []
+    page = load_workbook(path)["Items"]
+    [row] = [cell.row for cell in page["A"] if str(cell.value).startswith(LONG)]
+    assert page.row_dimensions[row].height >= 60
+
+
+def test_other_workbooks_show_their_texts(tmp_path: Path) -> None:
+    assert squeezed(corrections(tmp_path)) == []

@@ -6,6 +6,7 @@ Make the golden files again, then look at what changed: ``python tests/workbook_
 from __future__ import annotations
 
 import json
+import math
 import posixpath
 import re
 import tempfile
@@ -68,6 +69,31 @@ def _runs(rows: list[int]) -> str:
         else:
             runs.append([row, row])
     return " ".join(f"{first}-{last}" for first, last in runs)
+
+
+def squeezed(path: Path) -> list[str]:
+    """Return the cells that do not show all of their text: too narrow, or wrapped in too low a row.
+
+    A letter is taken as 0.8 digits wide, as ordinary texts have it at least.
+    """
+    return [f"{page.title}!{cell}" for page in load_workbook(path) for cell in _squeezed(page)]
+
+
+def _squeezed(page: Worksheet) -> Iterator[str]:
+    for row in page.iter_rows(min_row=2) if page.title != "Read me" else ():
+        for cell in row:
+            if not isinstance(cell.value, str) or page.sheet_state != "visible":
+                if page.sheet_state != "visible" and cell.alignment.wrap_text:
+                    yield f"{cell.coordinate} has the style of another"
+                continue
+            width = page.column_dimensions[cell.column_letter].width
+            height = page.row_dimensions[cell.row].height
+            lines = [max(1, math.ceil(0.8 * len(line) / width)) for line in cell.value.split("\n")]
+            if cell.alignment.wrap_text:
+                if height is None or height < min(409, 15 * sum(lines)):
+                    yield f"{cell.coordinate} needs {sum(lines)} lines, and its row has {height}"
+            elif sum(lines) > 1:
+                yield f"{cell.coordinate} is cut at {width}"
 
 
 # --- what Excel demands -------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ The gate judges each name again before anything goes. This tells it when the nam
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from toolkit.checks_documents import SOLD
+from toolkit.checks_lists import DEPOSITED_TO
 from toolkit.mapping_names import present
 from toolkit.settings import METHODS, Settings
 from toolkit.tables import to_rows
@@ -30,27 +32,33 @@ class _Kind:
     noun: str
     import_of: str
     column: str = "full_name"
-    only: Mapping[str, Any] = field(default_factory=dict)
+    only: Mapping[str, Collection[Any]] = field(default_factory=dict)
 
     def fits(self, row: Row) -> bool:
-        return all(row[column] == value for column, value in self.only.items())
+        return all(row[column] in values for column, values in self.only.items())
 
 
-_ACCOUNT = _Kind("quickbooks.accounts", "account", "lists")
+_DEPOSIT = _Kind(
+    *("quickbooks.accounts", f"account of type {' or '.join(DEPOSITED_TO)}", "lists"),
+    only={"account_type": DEPOSITED_TO},
+)
 _NAMED = {
-    **{f"deposit_accounts.{method}": _ACCOUNT for method in METHODS},
+    **{f"deposit_accounts.{method}": _DEPOSIT for method in METHODS},
     "ar_account": _Kind(
-        *("quickbooks.accounts", "A/R account", "lists"), only={"account_type": "AccountsReceivable"}
+        *("quickbooks.accounts", "A/R account", "lists"), only={"account_type": ("AccountsReceivable",)}
     ),
-    "credit_account": _ACCOUNT,
-    "credit_item": _Kind("quickbooks.items", "item", "items"),
+    "credit_account": _DEPOSIT,
+    "credit_item": _Kind(
+        *("quickbooks.items", f"item of type {', '.join(SOLD[:-1])} or {SOLD[-1]}", "items"),
+        only={"item_type": SOLD},
+    ),
     "zero_tax_item": _Kind(
         *("quickbooks.items", "sales-tax item of rate 0", "items"),
-        only={"item_type": "SalesTax", "tax_rate": 0},
+        only={"item_type": ("SalesTax",), "tax_rate": (0,)},
     ),
     "non_taxable_code": _Kind(
         *("quickbooks.sales_tax_codes", "non-taxable sales-tax code", "lists", "name"),
-        only={"is_taxable": False},
+        only={"is_taxable": (False,)},
     ),
 }
 TABLES_NAMED = {key: kind.table for key, kind in _NAMED.items()}
@@ -74,16 +82,24 @@ def doubt(key: str, settings: Settings, tables: Mapping[str, pd.DataFrame]) -> s
     if kind is None or name is None or kind.table not in tables:
         return None
     rows = present(tables[kind.table])
-    found = next((row for row in rows if row[kind.column] == name), None)
-    if found is None and key == "credit_item" and name in _entered(tables):
+    namesakes = [row for row in rows if row[kind.column] == name]
+    if any(kind.fits(row) and row["is_active"] is not False for row in namesakes):
         return None
-    if found is not None and kind.fits(found):
-        return None if found["is_active"] is not False else f"the {kind.noun} {name!r} is not active"
+    if not namesakes and key == "credit_item" and name in _entered(tables):
+        return None
     usable = [row[kind.column] for row in rows if row["is_active"] is not False and kind.fits(row)]
-    if found is not None:
+    if any(kind.fits(row) for row in namesakes):
+        return f"{name!r} is not active in QuickBooks"
+    if namesakes:
         return f"{name!r} is no {kind.noun}{_near(name, usable)}"
-    told = f"no {kind.noun} {name!r} was imported{_near(name, usable)}"
-    return f"{told}; where it is new, `toolkit import {kind.import_of}` reads it"
+    told = f"nothing named {name!r} was imported as {_a(kind.noun)}{_near(name, usable)}"
+    if name.casefold() in {one.casefold() for one in usable}:
+        return told  # only the capitals differ: QuickBooks has no two names that do not differ otherwise
+    return f"{told} (where it is new, `toolkit import {kind.import_of}` reads it)"
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aiA' else 'a'} {noun}"
 
 
 def _entered(tables: Mapping[str, pd.DataFrame]) -> set[str]:

@@ -162,7 +162,7 @@ class _Pen:
         rows = self.frames.rows(self.sheet)
         kept = [self._row(page, number, row) for number, row in enumerate(rows, 2)]
         for place, name in enumerate(self.columns, 1):
-            self.ink.fit(page, place, name, to_fill=name in to_fill)
+            self.ink.fit(page, place, name, len(rows) + 1, to_fill=name in to_fill)
         last = len(rows) + 1
         if self.sheet is ITEMS_BY_HAND:
             last += BLANK_ROWS
@@ -230,7 +230,7 @@ def _write_choices(page: Worksheet, frames: Frames, ink: Ink) -> None:
             value = {"lines": lines, "amount": amount}.get(name, item.get(name))
             ink.write(page, number, place, value, Style(NUMBERS.get(name, "@")))
     for place, name in enumerate(_CHOICES, 1):
-        ink.fit(page, place, name)
+        ink.fit(page, place, name, len(items) + 1)
     lay_out(page, len(_CHOICES), max(page.max_row, 1), still=1)
 
 

@@ -21,7 +21,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from toolkit.tables import TABLES, to_rows
 from toolkit.workbook_cells import cell_text, to_the_second
 from toolkit.workbook_frame import lay_out, new_book, save_book, sign
-from toolkit.workbook_ink import DONE, LINE, PROBLEM, TO_FILL, Ink, lines_in, put_cell
+from toolkit.workbook_ink import DONE, PROBLEM, TO_FILL, Ink, put_cell
+from toolkit.workbook_measure import height_of
 
 __all__ = [
     "CORRECTIONS_FORMAT",
@@ -156,8 +157,8 @@ def write_sheet(book: Workbook, frame: pd.DataFrame) -> None:
             elif name in ("status", "value"):
                 cell.fill = _DONE if row["status"] == "corrected" else _OPEN
             put_cell(hidden, number, place + 1, cell_text(row[name]))
-        page.row_dimensions[number].height = LINE * max(
-            lines_in(row[name], _WIDTHS[name]) for name in CORRECTION_COLUMNS
+        page.row_dimensions[number].height = max(
+            height_of(cell_text(row[name]) or "", _WIDTHS[name]) for name in CORRECTION_COLUMNS
         )
     lay_out(page, len(CORRECTION_COLUMNS), len(rows) + 1, still=len(KEY), printed=_PRINTED)
 
@@ -178,4 +179,7 @@ def _write_plain(page: Worksheet, rows: list[dict[str, Any]]) -> None:
         for place, name in enumerate(names, 1):
             cell = put_cell(page, number, place, row[name], "0" if name == "count" else None)
             cell.alignment = Alignment(wrap_text=True, vertical="top")
+        page.row_dimensions[number].height = max(
+            height_of(cell_text(row[name]) or "", widths[name]) for name in names
+        )
     lay_out(page, len(names), len(rows) + 1)

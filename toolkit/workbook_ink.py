@@ -6,7 +6,9 @@ to fill are underlined. The colours are tints of Okabe and Ito's palette.
 
 from __future__ import annotations
 
+from copy import copy
 from decimal import Decimal
+from math import ceil
 from typing import Any, NamedTuple
 
 from openpyxl.cell import Cell
@@ -16,20 +18,21 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from toolkit.errors import InputFileError
 from toolkit.workbook_cells import cell_text, to_cell
+from toolkit.workbook_measure import height_of, width_of
 from toolkit.workbook_sheets import Row, is_problem
 
 __all__ = [
     "DONE",
     "LEFT_OUT",
-    "LINE",
     "NUMBERS",
     "PROBLEM",
     "TO_FILL",
     "Ink",
     "Style",
-    "lines_in",
+    "grow",
     "put_cell",
     "status_colour",
+    "wrap",
 ]
 
 HEADER, FILL_HEADER = "1F4E78", "E69F00"
@@ -49,9 +52,6 @@ NUMBERS = {
 _TO_FILL_WIDTH = 34
 _NAME_WIDTH = 43  # a name of QuickBooks has at most 41 characters
 _LOOKED_AT = 500  # rows that decide how wide a column is
-LINE = 15.0
-"""Height of one line, in points."""
-
 _ON_TOP = Alignment(vertical="top")  # beside what is wrapped
 _WRAPPED = Alignment(wrap_text=True, vertical="top")
 _LONGEST = 32_767  # characters of a cell; openpyxl would cut the rest in silence
@@ -114,7 +114,7 @@ class Ink:
         style = Style(colour=colour, bold=True, underline=to_fill, white=not to_fill)
         self.write(page, 1, column, name, style)
 
-    def fit(self, page: Worksheet, column: int, name: str, *, to_fill: bool = False) -> None:
+    def fit(self, page: Worksheet, column: int, name: str, last: int, *, to_fill: bool = False) -> None:
         """Make a column as wide as its texts need, within limits; what is longer is wrapped, not cut.
 
         Parameters
@@ -125,28 +125,33 @@ class Ink:
             The place of the column, from 1.
         name : str
             Its name, which says how wide it may be.
+        last : int
+            The last row.
         to_fill : bool
             Whether a person types into it: then there is room for a name.
         """
-        cells = [page.cell(row, column) for row in range(2, page.max_row + 1)]
+        cells = [page.cell(row, column) for row in range(2, last + 1)]
         texts = ["" if cell.value is None else str(cell.value) for cell in cells]
-        needed = max([_TO_FILL_WIDTH if to_fill else 0, *(len(text) + 2 for text in texts[:_LOOKED_AT])])
-        width = max(len(name) + 4, min(_widest(name), needed))  # the heading needs room for the filter
+        wide = [width_of(text) for text in texts]
+        needed = max([_TO_FILL_WIDTH if to_fill else 0, *wide[:_LOOKED_AT]])
+        width = max(len(name) + 4, min(_widest(name), ceil(needed + 1)))  # the heading has a filter beside it
         page.column_dimensions[get_column_letter(column)].width = width
-        for row, (cell, text) in enumerate(zip(cells, texts, strict=True), 2):
-            if (len(text) >= width or "\n" in text) and name not in NUMBERS:
-                cell.alignment = _WRAPPED
-                there = page.row_dimensions[row]
-                there.height = max(there.height or 0, LINE * lines_in(text, width))
+        for row, (cell, text, its) in enumerate(zip(cells, texts, wide, strict=True), 2):
+            if (its > width or "\n" in text) and name not in NUMBERS:
+                wrap(cell)
+                grow(page, row, text, width)
 
 
-def lines_in(value: object, width: float) -> int:
-    """Return how many lines a text takes in a column of this width.
+def wrap(cell: Any) -> None:
+    """Wrap the text of one cell; the style that :class:`Ink` gave to it is that of others, too."""
+    cell._style = copy(cell._style)
+    cell.alignment = _WRAPPED
 
-    A program that does not measure texts itself would let them run into each other.
-    """
-    room = max(1, int(width) - 2)
-    return sum(max(1, -(-len(line) // room)) for line in (cell_text(value) or "").split("\n"))
+
+def grow(page: Worksheet, row: int, text: str, width: float) -> None:
+    """Make a row as high as a text needs in a column of this width, where it is not that high yet."""
+    there = page.row_dimensions[row]
+    there.height = max(there.height or 0, height_of(text, width))
 
 
 def _widest(column: str) -> int:

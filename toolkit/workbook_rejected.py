@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from toolkit.corrections import CORRECTABLE, columns_to_correct, row_key, value_
 from toolkit.rejections import Flaw, Rejection
 from toolkit.tables import TABLES, to_rows
 from toolkit.workbook_frame import lay_out, new_book, save_book, sign
-from toolkit.workbook_ink import Ink, put_cell
+from toolkit.workbook_ink import Ink, grow, put_cell, wrap
+from toolkit.workbook_measure import width_of
 from toolkit.workbook_sheets import cell_text
 
 __all__ = ["FORMAT", "HELP_COLUMNS", "TITLES", "RejectedRow", "rejected_rows", "write_rejected"]
@@ -174,8 +176,8 @@ def _write_sheet(
     columns, ink = _columns(table, rows), Ink()
     for place, name in enumerate(columns, 1):
         ink.heading(page, place, name, False)
-        longest = max((len(cell_text(row.row.get(name)) or "") for row in rows), default=0)
-        width = _WIDTHS.get(name, min(40, max(len(name), longest) + 3))
+        widest = max((width_of(cell_text(row.row.get(name)) or "") for row in rows), default=0)
+        width = _WIDTHS.get(name, min(43, max(len(name) + 4, ceil(widest + 1))))
         page.column_dimensions[get_column_letter(place)].width = width
     kept = [[json.dumps([page.title]), None, *columns]]
     for number, one in enumerate(rows, 2):
@@ -233,10 +235,12 @@ def _write_row(
             cell.fill = _FLAWED if name == "problem" and one.flaws else _READ_ONLY
         elif name == "note":
             cell.fill = _TO_FILL
-        if name in HELP_COLUMNS:
-            cell.alignment = Alignment(wrap_text=True, vertical="top")
-        else:
-            cell.alignment = Alignment(vertical="top")
+        width = page.column_dimensions[get_column_letter(place)].width
+        text = cell_text(values[name]) or ""
+        cell.alignment = Alignment(vertical="top")
+        if isinstance(cell.value, str) and (width_of(text) > width or "\n" in text):
+            wrap(cell)
+            grow(page, number, text, width)
     key = json.dumps([page.title, one.key], ensure_ascii=False)
     return [key, json.dumps(one.attempts, ensure_ascii=False), *(cell_text(values[n]) for n in columns)]
 

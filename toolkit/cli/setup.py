@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from toolkit.cli.shared import (
     quoted,
     typed_in,
 )
+from toolkit.errors import ToolkitError
 from toolkit.settings import SETTINGS, UNSET, Settings
 from toolkit.workspace import Workspace
 from toolkit.workspace_making import require_vacant
@@ -138,7 +140,9 @@ def _doubt(ws: Workspace, key: str, settings: Settings) -> str | None:
     from toolkit.setting_names import TABLES_NAMED, doubt
 
     needed = [TABLES_NAMED[key], "mapping.local_items"] if key in TABLES_NAMED else []
-    return doubt(key, settings, {name: ws.read(name) for name in needed if ws.has(name)})
+    with suppress(ToolkitError):  # a damaged table is for `toolkit doctor` to tell: the setting is set
+        return doubt(key, settings, {name: ws.read(name) for name in needed if ws.has(name)})
+    return None
 
 
 def _as_typed(value: object) -> str:
